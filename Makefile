@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# One entry point. Every directory owns a module.mk that adds to the variables
+# below; this file only collects them.
+
+SHELL := /bin/bash
+BUILD ?= build
+CC ?= gcc
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings
+
+# Targets that `make check` runs: no root, no Xen, under two minutes in all.
+CHECK_TARGETS :=
+# Targets that `make all` builds for the machine it runs on.
+ALL_TARGETS :=
+
+.DEFAULT_GOAL := all
+
+include $(sort $(wildcard */module.mk */*/module.mk))
+
+.PHONY: all check clean help
+all: $(ALL_TARGETS)
+
+check: $(CHECK_TARGETS)
+	@echo "check: done"
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo "make demo        run the main job on real Xen in QEMU"
+	@echo "make check       unit tests, fuzzers, models: no root, no Xen"
+	@echo "make check-xen   system tests on the rig"
+	@echo "make check-all   check and check-xen"
+	@echo "make bench       figures as ratios to a baseline of the same boot"
