@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uAPI of the xen_userptr DRM driver (the guest's render node).
+ *
+ * All structs have the same layout for 32-bit and 64-bit programs. Padding
+ * and undefined flags must be zero. A field that says (out) is ignored on
+ * the way in. Sizes, offsets and addresses are octets unless said otherwise
+ * and must be multiples of 4096 unless said otherwise.
+ */
+#ifndef XEN_USERPTR_DRM_H
+#define XEN_USERPTR_DRM_H
+
+#include <drm/drm.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+#define DRM_XEN_USERPTR_INFO		0x00
+#define DRM_XEN_USERPTR_VM_CREATE	0x01
+#define DRM_XEN_USERPTR_VM_DESTROY	0x02
+#define DRM_XEN_USERPTR_CREATE		0x03
+#define DRM_XEN_USERPTR_VM_BIND		0x04
+#define DRM_XEN_USERPTR_EXEC		0x05
+#define DRM_XEN_USERPTR_ADVISE		0x06
+
+/* Features, reported by INFO. */
+#define DRM_XEN_USERPTR_FEATURE_READONLY	(1ULL << 0)
+#define DRM_XEN_USERPTR_FEATURE_SPARSE		(1ULL << 1)
+#define DRM_XEN_USERPTR_FEATURE_REVOCABLE	(1ULL << 2)
+#define DRM_XEN_USERPTR_FEATURE_MIGRATION	(1ULL << 3)
+
+/**
+ * struct drm_xen_userptr_info - what the GPU and the limits are
+ *
+ * Errors: -ENODEV when no backend is connected.
+ */
+struct drm_xen_userptr_info {
+	/** @gpu_name: (out) zero-terminated */
+	__u8 gpu_name[48];
+	/** @va_start: (out) first usable GPU address */
+	__u64 va_start;
+	/** @va_end: (out) one past the last usable GPU address */
+	__u64 va_end;
+	/** @page_sizes: (out) bit n set: the GPU has pages of 2^n octets */
+	__u64 page_sizes;
+	/** @features: (out) DRM_XEN_USERPTR_FEATURE_* */
+	__u64 features;
+	/** @vram_total: (out) octets of VRAM that this guest may use */
+	__u64 vram_total;
+	/** @vram_used: (out) octets of VRAM that this guest uses now */
+	__u64 vram_used;
+	/** @max_pages: (out) pages of 4096 octets that may be registered */
+	__u64 max_pages;
+	/** @used_pages: (out) pages registered now, by all programs */
+	__u64 used_pages;
+	/** @quarantined_pages: (out) pages whose grant has not ended yet */
+	__u64 quarantined_pages;
+	/** @va_bits: (out) width of a GPU address */
+	__u32 va_bits;
+	/** @nr_engines: (out) engines are numbered 0..nr_engines - 1 */
+	__u32 nr_engines;
+	/** @max_objects: (out) objects of all programs together */
+	__u32 max_objects;
+	/** @max_vms: (out) GPU address spaces of all programs together */
+	__u32 max_vms;
+	/** @max_mappings: (out) live mappings of all address spaces */
+	__u32 max_mappings;
+	/** @max_jobs: (out) jobs in flight */
+	__u32 max_jobs;
+	/** @max_ranges: (out) ranges of one CREATE */
+	__u32 max_ranges;
+	/** @max_bind_ops: (out) operations of one VM_BIND */
+	__u32 max_bind_ops;
+};
+
+/**
+ * struct drm_xen_userptr_vm_create - make a GPU address space
+ *
+ * It belongs to the open file. Errors: -EDQUOT, -ENODEV.
+ */
+struct drm_xen_userptr_vm_create {
+	/** @flags: must be zero */
+	__u32 flags;
+	/** @vm_id: (out) */
+	__u32 vm_id;
+};
+
+/**
+ * struct drm_xen_userptr_vm_destroy - destroy a GPU address space
+ *
+ * Jobs still in it end with -ECANCELED. Errors: -ENOENT.
+ */
+struct drm_xen_userptr_vm_destroy {
+	__u32 vm_id;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
+/** struct drm_xen_userptr_range - one range of the program's memory */
+struct drm_xen_userptr_range {
+	__u64 addr;
+	__u64 length;
+};
+
+#define DRM_XEN_USERPTR_CREATE_READONLY		(1U << 0)
+
+/**
+ * struct drm_xen_userptr_create - register memory as one GEM object
+ *
+ * The ranges are seen as one contiguous buffer, in the order given. Pages are
+ * pinned and granted until the object is freed; closing the last handle
+ * unmaps the object from every address space. READONLY is enforced by the
+ * hypervisor and is needed for memory that the program may not write.
+ *
+ * Errors, all before anything changes: -EINVAL (alignment, zero length,
+ * overflow, unknown flag), -E2BIG (too many ranges or pages), -EFAULT
+ * (hole, PROT_NONE, or memory that cannot be pinned), -EACCES (writable
+ * registration of read-only memory), -ENOMEM (also RLIMIT_MEMLOCK),
+ * -ENOSPC (no grants left), -EDQUOT (quota), -EBUSY (too many pages in
+ * quarantine), -EAGAIN (the host's budget is used up), -ENODEV.
+ */
+struct drm_xen_userptr_create {
+	/** @ranges: pointer to an array of struct drm_xen_userptr_range */
+	__u64 ranges;
+	__u32 nr_ranges;
+	/** @flags: DRM_XEN_USERPTR_CREATE_* */
+	__u32 flags;
+	/** @handle: (out) GEM handle */
+	__u32 handle;
+	/** @error_range: (out) on an error that one range caused: its index */
+	__u32 error_range;
+	/** @size: (out) octets of the object */
+	__u64 size;
+};
+
+#define DRM_XEN_USERPTR_BIND_MAP	1
+#define DRM_XEN_USERPTR_BIND_UNMAP	2
+#define DRM_XEN_USERPTR_BIND_MAP_NULL	3
+
+#define DRM_XEN_USERPTR_BIND_READONLY	(1U << 0)
+
+/** struct drm_xen_userptr_bind_op - one operation of VM_BIND */
+struct drm_xen_userptr_bind_op {
+	/** @op: DRM_XEN_USERPTR_BIND_{MAP,UNMAP,MAP_NULL} */
+	__u32 op;
+	/** @flags: DRM_XEN_USERPTR_BIND_READONLY, for MAP only */
+	__u32 flags;
+	/** @handle: GEM handle, for MAP only, else zero */
+	__u32 handle;
+	/** @pad: must be zero */
+	__u32 pad;
+	/** @offset: into the object, for MAP only, else zero */
+	__u64 offset;
+	__u64 length;
+	__u64 gpu_va;
+};
+
+#define DRM_XEN_USERPTR_SYNC_SIGNAL	(1U << 0)
+#define DRM_XEN_USERPTR_SYNC_TIMELINE	(1U << 1)
+
+/** struct drm_xen_userptr_sync - a syncobj to wait for or to signal */
+struct drm_xen_userptr_sync {
+	/** @handle: syncobj handle */
+	__u32 handle;
+	/** @flags: SIGNAL: signal it at the end, else wait before the start */
+	__u32 flags;
+	/** @point: timeline point, zero for a binary syncobj */
+	__u64 point;
+};
+
+/**
+ * struct drm_xen_userptr_vm_bind - change mappings of an address space
+ *
+ * All or nothing. A map over old mappings replaces them; an unmap in the
+ * middle of a mapping splits it; an unmap where nothing is mapped is fine.
+ * With any sync the call returns before the change is done; without it the
+ * change is done when it returns. Errors: -EINVAL, -ENOENT, -E2BIG,
+ * -ERANGE (outside of the GPU's range), -EACCES (writable map of a read-only
+ * object), -EDQUOT, -ENOMEM, -ENODEV.
+ */
+struct drm_xen_userptr_vm_bind {
+	__u32 vm_id;
+	/** @flags: must be zero */
+	__u32 flags;
+	/** @ops: pointer to an array of struct drm_xen_userptr_bind_op */
+	__u64 ops;
+	/** @syncs: pointer to an array of struct drm_xen_userptr_sync */
+	__u64 syncs;
+	__u32 nr_ops;
+	__u32 nr_syncs;
+	/** @error_op: (out) on an error that one operation caused: its index */
+	__u32 error_op;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
+/**
+ * struct drm_xen_userptr_exec - run a command stream of the host GPU
+ *
+ * Returns when the job is queued. A job that fails sets its out fences to an
+ * error: -EFAULT (GPU fault), -ETIME (killed), -ECANCELED, -EIO, -ENODEV.
+ * Errors of the call: -EINVAL, -ENOENT, -EBUSY (too many jobs), -ESTALE (an
+ * object's memory was replaced, register it again), -ENODEV.
+ */
+struct drm_xen_userptr_exec {
+	__u32 vm_id;
+	__u32 engine;
+	/** @cmd_va: GPU address of the commands; alignment as the GPU wants */
+	__u64 cmd_va;
+	/** @syncs: pointer to an array of struct drm_xen_userptr_sync */
+	__u64 syncs;
+	/** @cmd_length: octets, a multiple of what the GPU wants */
+	__u32 cmd_length;
+	__u32 nr_syncs;
+	/** @flags: must be zero */
+	__u32 flags;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
+#define DRM_XEN_USERPTR_ADVICE_NORMAL		0
+#define DRM_XEN_USERPTR_ADVICE_PREFER_VRAM	1
+#define DRM_XEN_USERPTR_ADVICE_PREFER_RAM	2
+#define DRM_XEN_USERPTR_ADVICE_READ_MOSTLY	3
+#define DRM_XEN_USERPTR_ADVICE_WILL_NEED	4
+#define DRM_XEN_USERPTR_ADVICE_NEVER_MOVE	5
+
+/**
+ * struct drm_xen_userptr_advise - where the data of an object should live
+ *
+ * A hint, except NEVER_MOVE. Errors: -EINVAL, -ENOENT, -EOPNOTSUPP (the
+ * backend does not migrate), -ENODEV.
+ */
+struct drm_xen_userptr_advise {
+	__u32 handle;
+	/** @advice: DRM_XEN_USERPTR_ADVICE_* */
+	__u32 advice;
+	__u64 offset;
+	__u64 length;
+};
+
+#define DRM_IOCTL_XEN_USERPTR_INFO \
+	DRM_IOR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_INFO, \
+		struct drm_xen_userptr_info)
+#define DRM_IOCTL_XEN_USERPTR_VM_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_VM_CREATE, \
+		 struct drm_xen_userptr_vm_create)
+#define DRM_IOCTL_XEN_USERPTR_VM_DESTROY \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_XEN_USERPTR_VM_DESTROY, \
+		struct drm_xen_userptr_vm_destroy)
+#define DRM_IOCTL_XEN_USERPTR_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_CREATE, \
+		 struct drm_xen_userptr_create)
+#define DRM_IOCTL_XEN_USERPTR_VM_BIND \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_VM_BIND, \
+		 struct drm_xen_userptr_vm_bind)
+#define DRM_IOCTL_XEN_USERPTR_EXEC \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_XEN_USERPTR_EXEC, \
+		struct drm_xen_userptr_exec)
+#define DRM_IOCTL_XEN_USERPTR_ADVISE \
+	DRM_IOW(DRM_COMMAND_BASE + DRM_XEN_USERPTR_ADVISE, \
+		struct drm_xen_userptr_advise)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif /* XEN_USERPTR_DRM_H */
