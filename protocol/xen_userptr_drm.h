@@ -10,7 +10,11 @@
 #ifndef XEN_USERPTR_DRM_H
 #define XEN_USERPTR_DRM_H
 
+#ifdef __KERNEL__
 #include <drm/drm.h>
+#else
+#include <drm.h>
+#endif
 
 #if defined(__cplusplus)
 extern "C" {

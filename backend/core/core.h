@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between the pure core and everything with side effects.
+ *
+ * The core decides, the adapters act. The caller feeds one event at a time to
+ * core_step() and gets back ops to perform; each op that says so is answered by
+ * one CORE_EV_DONE event with the same id. The core makes no system call,
+ * reads no clock and allocates nothing: its memory is given to core_init().
+ * One core serves one device of one guest. Not thread-safe: the worker's event
+ * loop is its only caller.
+ *
+ * Everything that comes from the guest enters as untrusted_* and is checked
+ * here (request.c, dir.c). Numbers in comments are the invariants of DESIGN.md.
+ */
+#ifndef XU_CORE_H
+#define XU_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "userptrif.h"
+
+struct core;
+
+/* Quotas of one device. All are at least 1; core_init() says -ERANGE else. */
+struct core_limits {
+	uint64_t max_pages;	/* 4 KiB pages of all objects, duplicates counted */
+	uint32_t max_objects;
+	uint32_t max_vms;
+	uint32_t max_mappings;	/* live gpuvas of all VMs */
+	uint32_t max_jobs;	/* EXECs accepted whose fence is not signalled */
+	uint32_t max_requests;	/* accepted and not answered; the ring's size */
+	uint32_t max_bind_ops;	/* of one VM_BIND, <= XENUSERPTR_MAX_BIND_OPS */
+};
+
+/* What the GPU adapter found out when it opened the device. */
+struct core_gpu {
+	char name[XENUSERPTR_NAME_LEN];
+	uint64_t va_start;
+	uint64_t va_end;
+	uint64_t page_sizes;
+	uint64_t vram_total;
+	uint32_t features;	/* XENUSERPTR_FEATURE_* */
+	uint32_t nr_engines;
+	uint32_t va_bits;
+};
+
+enum core_event_type {
+	CORE_EV_REQUEST,	/* a private copy of one ring packet */
+	CORE_EV_DONE,		/* an op has ended */
+	CORE_EV_JOB,		/* the fence of a job has signalled */
+	CORE_EV_UNMAPPED,	/* the module says: the grants of an object ended */
+};
+
+struct core_event {
+	enum core_event_type type;
+	uint32_t op_id;		/* DONE: of the op */
+	uint32_t status;	/* DONE, JOB: XENUSERPTR_STATUS_* */
+	uint32_t error_index;	/* DONE of MAP, BIND: failing page or op */
+	uint32_t job;		/* JOB: slot, as in CORE_OP_EXEC */
+	uint64_t fault_va;	/* JOB with GPU_FAULT */
+	uint32_t obj;		/* UNMAPPED: slot, as in CORE_OP_MAP */
+	const struct xen_userptrif_req *untrusted_req; /* REQUEST */
+	/*
+	 * DONE of READ_BIND: the nr_ops copied operations. The caller keeps
+	 * them alive and unchanged until the BIND that names them is DONE or
+	 * the request is answered.
+	 */
+	const struct xen_userptrif_bind_op *untrusted_ops;
+};
+
+/*
+ * "obj", "vm" and "job" in ops are slots of the core's tables, small numbers
+ * below the limit of their kind: adapters index arrays with them. A slot is
+ * reused only after the op that ends its life is DONE.
+ */
+enum core_op_type {
+	/* Copy the directory of an object to private memory. DONE follows. */
+	CORE_OP_READ_DIR,
+	/* Copy the bind operations of an indirect VM_BIND. DONE follows. */
+	CORE_OP_READ_BIND,
+	/* Map the grants read before, get a dma-buf. DONE follows. */
+	CORE_OP_MAP,
+	/* Drop the dma-buf and the list of grants. DONE, later UNMAPPED. */
+	CORE_OP_UNMAP,
+	/* Open an address space of the GPU. DONE follows. */
+	CORE_OP_VM_OPEN,
+	/* Close it with all that is in it; its jobs end. DONE follows. */
+	CORE_OP_VM_CLOSE,
+	/* Import the dma-buf of obj into vm. DONE follows. */
+	CORE_OP_IMPORT,
+	/* Close the import; nothing is bound any more. DONE follows. */
+	CORE_OP_CLOSE,
+	/* Perform ops[0..nr_ops) in vm, all or nothing. DONE follows. */
+	CORE_OP_BIND,
+	/* Queue a job. DONE when queued or refused; JOB follows if queued. */
+	CORE_OP_EXEC,
+	/* Put a response on the ring. No answer. */
+	CORE_OP_RESPOND,
+	/* Put an event on the event ring. No answer. */
+	CORE_OP_EVENT,
+	/* Write fence_page[timeline] = seqno, after all ops before it. */
+	CORE_OP_FENCE,
+};
+
+/* One change of a VM, already checked; obj is a slot, not the guest's id. */
+struct core_bind {
+	uint32_t op;		/* XENUSERPTR_BIND_* */
+	uint32_t flags;		/* XENUSERPTR_BIND_* */
+	uint32_t obj;		/* MAP only */
+	uint32_t pad;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t gpu_va;
+};
+
+struct core_op {
+	enum core_op_type type;
+	uint32_t id;		/* echoed by CORE_EV_DONE */
+	uint32_t obj;		/* READ_DIR MAP UNMAP IMPORT CLOSE */
+	uint32_t vm;		/* VM_* IMPORT CLOSE BIND EXEC */
+	uint32_t job;		/* EXEC */
+	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_* */
+	uint32_t gref_directory; /* READ_DIR, READ_BIND */
+	uint32_t nr;		/* READ_DIR, MAP: pages; READ_BIND, BIND: ops */
+	uint32_t engine;	/* EXEC */
+	uint32_t cmd_length;	/* EXEC */
+	uint32_t timeline;	/* FENCE */
+	uint64_t cmd_va;	/* EXEC */
+	uint64_t seqno;		/* FENCE */
+	const struct core_bind *binds; /* BIND: valid until its DONE */
+	union {
+		struct xen_userptrif_rsp rsp;	/* RESPOND */
+		struct xen_userptrif_evt evt;	/* EVENT */
+	};
+};
+
+/**
+ * core_size() - octets of memory that a core with these limits needs
+ *
+ * Returns 0 if a limit is zero or the sum overflows.
+ */
+size_t core_size(const struct core_limits *limits);
+
+/**
+ * core_init() - make a core in the caller's memory
+ * @mem: core_size(limits) octets, aligned to 64, zeroed by the caller; the
+ *	caller owns it and frees it when it needs the core no more
+ *
+ * Returns NULL on limits that core_size() refuses.
+ */
+struct core *core_init(void *mem, const struct core_limits *limits,
+		       const struct core_gpu *gpu);
+
+/**
+ * core_step() - take one event, give ops
+ * @ev: the event, or NULL to fetch more ops of earlier events
+ * @ops: room for @max_ops, at least 1
+ * @nr_ops: how many were written
+ *
+ * The caller performs the ops in the given order. Returns 1 if there are more
+ * ops (call again with NULL before the next event), 0 if not, -EPROTO if the
+ * event is one that no honest peer can cause: the caller closes the connection
+ * and performs no op of this call.
+ */
+int core_step(struct core *core, const struct core_event *ev,
+	      struct core_op *ops, unsigned int max_ops, unsigned int *nr_ops);
+
+/**
+ * core_check() - are the invariants true?
+ *
+ * Returns 0, or the number (DESIGN.md section 9) of the first one that is
+ * broken. Slow: recounts everything. For tests, fuzzers and debug builds.
+ */
+int core_check(const struct core *core);
+
+/* A running walk over a directory chain (dir.c). */
+struct core_dir_walk {
+	uint32_t left;		/* entries still to come */
+	uint32_t next;		/* gref of the page to copy, valid if left > 0 */
+};
+
+/** core_dir_begin() - start a walk for @nr entries; -EPROTO if @first is 0 */
+int core_dir_begin(struct core_dir_walk *walk, uint32_t first, uint32_t nr);
+
+/**
+ * core_dir_page() - take one copied directory page
+ * @untrusted_page: private copy of the page walk->next
+ * @grefs: room for the entries of this page (min(walk->left, 1023))
+ *
+ * Returns the number of entries written, or -EPROTO: a zero entry, a chain
+ * that is too short or too long, or one that turns back to the same page.
+ */
+int core_dir_page(struct core_dir_walk *walk,
+		  const struct xen_userptrif_dir *untrusted_page,
+		  uint32_t *grefs);
+
+#endif /* XU_CORE_H */
