@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# Programs of the system tests; they run in dom0 or in a guest of the rig.
+DRM_CFLAGS = $(shell pkg-config --cflags libdrm)
+DRM_LIBS = $(shell pkg-config --libs libdrm)
+
+UT_SOURCES := $(addprefix tests/system/,userptr_test.c ut.c ut_create.c ut_bind.c \
+	ut_exec.c ut_limits.c gpu_cmd.c)
+RIG_PROGRAMS += $(BUILD)/bin/userptr-test
+CHECK_TARGETS += $(BUILD)/bin/userptr-test
+
+$(BUILD)/bin/userptr-test: $(UT_SOURCES) $(wildcard tests/system/*.h protocol/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Iprotocol -Itests/softgpu $(DRM_CFLAGS) \
+		-o $@ $(UT_SOURCES) $(DRM_LIBS)
