@@ -38,6 +38,8 @@ struct xen_userptr_back_bind {
 };
 
 #define XEN_USERPTR_BACK_MAP_READONLY	(1U << 0)
+/* Most grants of one MAP. */
+#define XEN_USERPTR_BACK_MAP_MAX	(1U << 22)
 
 /**
  * struct xen_userptr_back_map - map grants and get one dma-buf

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Shared by the files of xen_userptr_back.
+ *
+ * Who holds what:
+ *   open file -> binding (one reference)
+ *   object    -> binding (one reference), module (one reference)
+ *   dma-buf   -> object, until its release(); from then on the object belongs
+ *                to its retire work, and at last to the record queue of the
+ *                binding, where it is the UNMAPPED record.
+ *
+ * Locks, outermost first: back_bindings_lock, binding->bind_lock,
+ * binding->record_lock (a spinlock).
+ */
+#ifndef XEN_USERPTR_BACK_KMOD_H
+#define XEN_USERPTR_BACK_KMOD_H
+
+#include <linux/atomic.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <xen/grant_table.h>
+#include <xen/xenbus.h>
+
+#include "xen_userptr_back.h"
+
+/* Grants per hypercall: bounds the time that one hypercall may take. */
+#define BACK_BATCH		512
+/* Objects of one binding, those with an unread record included. */
+#define BACK_MAX_OBJECTS	65536
+
+/* A record that waits to be read; lives inside what it tells about. */
+struct back_record {
+	struct list_head link;
+	struct xen_userptr_back_record data;
+	/* Called without locks when a reader got it, or nobody ever will. */
+	void (*done)(struct back_record *record);
+};
+
+struct back_binding {
+	struct kref ref;
+	struct list_head link;		/* back_bindings */
+	struct work_struct free_work;
+
+	struct mutex bind_lock;		/* one BIND at a time */
+	bool bound;			/* store-release once, by BIND */
+	bool watching;
+	domid_t domid;
+	u64 max_pages;
+	struct xenbus_watch watch;
+	char *identity;			/* what xenstore calls this domain */
+
+	bool gone;			/* the domain died; never cleared */
+	struct back_record gone_record;
+
+	atomic64_t mapped;		/* pages charged */
+	atomic64_t objects;
+	atomic64_t records_unread;	/* objects that became records */
+	atomic64_t hypercalls;
+	atomic64_t bytes;
+
+	spinlock_t record_lock;		/* records, closed */
+	struct list_head records;
+	bool closed;			/* no reader any more */
+	wait_queue_head_t readable;
+};
+
+struct back_object {
+	struct back_binding *binding;
+	struct dma_resv resv;		/* of the dma-buf; outlives it */
+	u32 nr;
+	bool readonly;
+	bool silent;			/* MAP failed: no UNMAPPED record */
+
+	struct page **pages;
+	grant_handle_t *handles;
+	u32 *grefs;
+	union {				/* scratch of min(nr, BACK_BATCH) */
+		struct gnttab_map_grant_ref *map_ops;
+		struct gnttab_unmap_grant_ref *unmap_ops;
+		void *ops;
+	};
+	size_t bytes;
+
+	struct delayed_work retire;
+	unsigned long retire_start;	/* jiffies */
+	unsigned int retire_tries;
+	bool retire_logged;
+	struct back_record record;
+};
+
+extern struct workqueue_struct *back_wq;
+
+/* bind.c */
+struct back_binding *back_binding_new(void);
+void back_binding_put(struct back_binding *binding);
+/* The last descriptor is gone: records have no reader any more. */
+void back_binding_close(struct back_binding *binding);
+/* 0, -ENOTCONN (not bound yet) or -ENODEV (the domain is gone). */
+int back_binding_check(struct back_binding *binding);
+/* The hypervisor said that the domain does not exist. */
+void back_binding_set_gone(struct back_binding *binding);
+int back_bind_ioctl(struct back_binding *binding, void __user *arg);
+void back_bind_exit(void);
+u64 back_bindings_count(void);
+
+/* budget.c */
+/* 0, -EDQUOT (of the binding) or -ENOSPC (of the host). */
+int back_budget_charge(struct back_binding *binding, u32 pages);
+void back_budget_uncharge(struct back_binding *binding, u32 pages);
+int back_stats_ioctl(struct back_binding *binding, void __user *arg);
+extern const struct attribute_group *back_sysfs_groups[];
+/* Host-wide gauges that sysfs shows beside the mapped pages. */
+extern atomic64_t back_host_objects;
+extern atomic64_t back_host_retiring;
+extern atomic64_t back_host_unmap_failures;
+
+/* map.c */
+int back_map_ioctl(struct back_binding *binding, void __user *arg);
+void back_object_arrays_free(struct back_object *object);
+void back_object_free(struct back_object *object);
+/* True if the domain @domid exists now. */
+bool back_domain_exists(domid_t domid);
+
+/* unmap.c */
+void back_object_retire_init(struct back_object *object);
+/* The dma-buf is gone. Takes over the object; does not sleep. */
+void back_object_retire(struct back_object *object);
+/* Nobody else has seen the object. Takes it over; no record. May sleep. */
+void back_object_abort(struct back_object *object);
+
+/* dmabuf.c */
+/* Does not consume the object on failure. */
+struct dma_buf *back_object_export(struct back_object *object);
+
+/* record.c */
+void back_record_push(struct back_binding *binding, struct back_record *record);
+void back_records_drop(struct back_binding *binding);
+ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
+			 loff_t *offset);
+__poll_t back_record_poll(struct file *file, poll_table *wait);
+
+#endif

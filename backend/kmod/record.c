@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The queue of records of a binding: read() and poll().
+ *
+ * A record is part of the thing that it tells about, so that queueing one
+ * needs no memory and none can be lost. read() takes it off the queue, copies
+ * it, and puts it back at the head if the copy failed.
+ *
+ * Locks: record_lock, for the list and the closed flag; never held over a copy.
+ */
+#include <linux/uaccess.h>
+
+#include "back.h"
+
+void back_record_push(struct back_binding *binding, struct back_record *record)
+{
+	bool closed;
+
+	spin_lock(&binding->record_lock);
+	closed = binding->closed;
+	if (!closed)
+		list_add_tail(&record->link, &binding->records);
+	spin_unlock(&binding->record_lock);
+
+	if (closed)
+		record->done(record);
+	else
+		wake_up_interruptible(&binding->readable);
+}
+
+static struct back_record *back_record_pop(struct back_binding *binding)
+{
+	struct back_record *record;
+
+	spin_lock(&binding->record_lock);
+	record = list_first_entry_or_null(&binding->records,
+					  struct back_record, link);
+	if (record)
+		list_del(&record->link);
+	spin_unlock(&binding->record_lock);
+	return record;
+}
+
+static void back_record_unpop(struct back_binding *binding,
+			      struct back_record *record)
+{
+	spin_lock(&binding->record_lock);
+	list_add(&record->link, &binding->records);
+	spin_unlock(&binding->record_lock);
+	wake_up_interruptible(&binding->readable);
+}
+
+/* Nobody can read any more: the file is being released. */
+void back_records_drop(struct back_binding *binding)
+{
+	struct back_record *record;
+
+	spin_lock(&binding->record_lock);
+	binding->closed = true;
+	spin_unlock(&binding->record_lock);
+	while ((record = back_record_pop(binding)))
+		record->done(record);
+}
+
+static bool back_record_ready(struct back_binding *binding)
+{
+	bool ready;
+
+	spin_lock(&binding->record_lock);
+	ready = !list_empty(&binding->records);
+	spin_unlock(&binding->record_lock);
+	return ready;
+}
+
+static int back_record_wait(struct file *file, struct back_binding *binding)
+{
+	if (back_record_ready(binding))
+		return 0;
+	if (file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	return wait_event_interruptible(binding->readable,
+					back_record_ready(binding));
+}
+
+/* One record to user space; 0 or -EFAULT, with the record queued again. */
+static int back_record_deliver(struct back_binding *binding,
+			       struct back_record *record, char __user *to)
+{
+	if (copy_to_user(to, &record->data, sizeof(record->data))) {
+		back_record_unpop(binding, record);
+		return -EFAULT;
+	}
+	record->done(record);
+	return 0;
+}
+
+ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
+			 loff_t *offset)
+{
+	struct back_binding *binding = file->private_data;
+	const size_t unit = sizeof(struct xen_userptr_back_record);
+	struct back_record *record;
+	size_t got = 0;
+	int ret;
+
+	if (size < unit)
+		return -EINVAL;
+	do {
+		ret = back_record_wait(file, binding);
+		if (ret)
+			return ret;
+		while (size - got >= unit && (record = back_record_pop(binding))) {
+			ret = back_record_deliver(binding, record, buffer + got);
+			if (ret)
+				return got ?: ret;
+			got += unit;
+		}
+	} while (!got);		/* another reader was faster */
+	return got;
+}
+
+__poll_t back_record_poll(struct file *file, poll_table *wait)
+{
+	struct back_binding *binding = file->private_data;
+
+	poll_wait(file, &binding->readable, wait);
+	return back_record_ready(binding) ? EPOLLIN | EPOLLRDNORM : 0;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The end of an object: retire -> fences signalled -> no stray page reference
+ * -> unmapped, as each status says -> pages given back -> UNMAPPED record.
+ *
+ * The order is the promise of UNMAPPED: when it can be read, no device and no
+ * CPU of this domain can reach the page, and the hypervisor holds no mapping.
+ * Pages whose unmapping failed are never handed back, because the allocator
+ * would give them to the next grant with the old frame still behind them; the
+ * object stays, holding the module, and tries again.
+ *
+ * Runs in back_wq. One work per object, so no locks.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "back.h"
+
+/* One bounded wait for fences; then a line in the log, then the next. */
+#define RETIRE_FENCE_WAIT	(10 * HZ)
+#define RETIRE_LOG_AFTER	(10 * HZ)
+#define RETIRE_DELAY_MAX	HZ
+
+/* Length of the run of mapped pages at @first, at most a batch. */
+static u32 back_mapped_run(const struct back_object *object, u32 first)
+{
+	u32 end = min(object->nr, first + BACK_BATCH), i = first;
+
+	while (i < end && object->handles[i] != INVALID_GRANT_HANDLE)
+		i++;
+	return i - first;
+}
+
+/* Returns how many stay mapped. */
+static u32 back_batch_unmap(struct back_object *object, u32 first, u32 nr)
+{
+	struct gnttab_unmap_grant_ref *ops = object->unmap_ops;
+	struct page **pages = object->pages + first;
+	u32 i, left = nr;
+
+	for (i = 0; i < nr; i++) {
+		gnttab_set_unmap_op(&ops[i], (unsigned long)page_address(pages[i]),
+				    GNTMAP_host_map, object->handles[first + i]);
+		ops[i].status = 1;	/* no GNTST_*: the call did not say */
+	}
+	/* The statuses decide: the return value can be about the p2m alone. */
+	gnttab_unmap_refs(ops, NULL, pages, nr);
+	atomic64_inc(&object->binding->hypercalls);
+	for (i = 0; i < nr; i++) {
+		if (ops[i].status != GNTST_okay)
+			continue;
+		object->handles[first + i] = INVALID_GRANT_HANDLE;
+		left--;
+	}
+	return left;
+}
+
+static bool back_object_unmap(struct back_object *object)
+{
+	u32 first = 0, left = 0, run;
+
+	while (first < object->nr) {
+		run = back_mapped_run(object, first);
+		if (run)
+			left += back_batch_unmap(object, first, run);
+		first += run ?: 1;
+		cond_resched();
+	}
+	if (left)
+		atomic64_inc(&back_host_unmap_failures);
+	return !left;
+}
+
+static void back_object_read(struct back_record *record)
+{
+	struct back_object *object =
+		container_of(record, struct back_object, record);
+
+	atomic64_dec(&object->binding->records_unread);
+	back_object_free(object);
+}
+
+/* Nothing is mapped any more. The object becomes its record. */
+static void back_object_end(struct back_object *object)
+{
+	struct back_binding *binding = object->binding;
+
+	gnttab_free_pages(object->nr, object->pages);
+	back_budget_uncharge(binding, object->nr);
+	back_object_arrays_free(object);
+	atomic64_dec(&back_host_objects);
+	atomic64_inc(&binding->records_unread);
+	atomic64_dec(&binding->objects);
+	object->record.data.type = XEN_USERPTR_BACK_UNMAPPED;
+	object->record.done = back_object_read;
+	if (object->silent)
+		back_object_read(&object->record);
+	else
+		back_record_push(binding, &object->record);
+	module_put(THIS_MODULE);
+}
+
+static void back_retire_log(struct back_object *object, const char *what)
+{
+	if (object->retire_logged ||
+	    time_before(jiffies, object->retire_start + RETIRE_LOG_AFTER))
+		return;
+	object->retire_logged = true;
+	pr_warn("xen_userptr_back: %u pages of domain %u: %s for %u s\n",
+		object->nr, object->binding->domid, what,
+		jiffies_to_msecs(jiffies - object->retire_start) / 1000);
+}
+
+/* What has to happen first, or NULL when all pages are unmapped. */
+static const char *back_retire_step(struct back_object *object)
+{
+	u32 i;
+
+	if (dma_resv_wait_timeout(&object->resv, DMA_RESV_USAGE_BOOKKEEP,
+				  false, RETIRE_FENCE_WAIT) <= 0)
+		return "GPU work unfinished";
+	/* Whoever took a reference can still reach the guest's memory. */
+	for (i = 0; i < object->nr; i++)
+		if (page_count(object->pages[i]) > 1)
+			return "page referenced elsewhere";
+	if (!back_object_unmap(object))
+		return "hypervisor refuses to unmap";
+	return NULL;
+}
+
+/*
+ * Fences wake their waiter. A page reference that is dropped, or a hypervisor
+ * that changes its mind, tells nobody: these are asked again, ever slower.
+ */
+static void back_retire_work(struct work_struct *work)
+{
+	struct back_object *object =
+		container_of(to_delayed_work(work), struct back_object, retire);
+	const char *obstacle = back_retire_step(object);
+	unsigned long delay;
+
+	if (!obstacle) {
+		atomic64_dec(&back_host_retiring);
+		back_object_end(object);
+		return;
+	}
+	back_retire_log(object, obstacle);
+	delay = min_t(unsigned long, RETIRE_DELAY_MAX,
+		      msecs_to_jiffies(5) << min(object->retire_tries++, 8U));
+	queue_delayed_work(back_wq, &object->retire, delay);
+}
+
+void back_object_retire_init(struct back_object *object)
+{
+	INIT_DELAYED_WORK(&object->retire, back_retire_work);
+}
+
+void back_object_retire(struct back_object *object)
+{
+	object->retire_start = jiffies;
+	atomic64_inc(&back_host_retiring);
+	queue_delayed_work(back_wq, &object->retire, 0);
+}
+
+void back_object_abort(struct back_object *object)
+{
+	object->silent = true;
+	if (back_object_unmap(object))
+		back_object_end(object);
+	else
+		back_object_retire(object);
+}
