@@ -122,7 +122,8 @@ struct drm_xen_userptr_range {
  * (hole, PROT_NONE, or memory that cannot be pinned), -EACCES (writable
  * registration of read-only memory), -ENOMEM (also RLIMIT_MEMLOCK),
  * -ENOSPC (no grants left), -EDQUOT (quota), -EBUSY (too many pages in
- * quarantine), -EAGAIN (the host's budget is used up), -ENODEV.
+ * quarantine), -ENOBUFS (the host's budget is used up), -ENODEV. No call ever
+ * returns -EAGAIN: libdrm would repeat it for ever.
  */
 struct drm_xen_userptr_create {
 	/** @ranges: pointer to an array of struct drm_xen_userptr_range */

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/* libxenuserptr without a kernel: what it hands to the ioctls, and its errors. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "private.h"
+
+/* One fake call: what came in, what goes back. */
+static struct {
+	unsigned long request;
+	int nr;
+	int error;		/* errno to fail with, 0: succeed */
+	union {
+		struct drm_xen_userptr_create create;
+		struct drm_xen_userptr_vm_bind bind;
+		struct drm_xen_userptr_exec exec;
+	} in;
+	struct drm_xen_userptr_range ranges[2];
+	struct drm_xen_userptr_bind_op ops[2];
+	struct drm_xen_userptr_sync syncs[2];
+} fake;
+
+static int fail_calloc;		/* fail the nth calloc, 0: none */
+
+int __wrap_drmIoctl(int fd, unsigned long request, void *arg);
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
+
+void *__wrap_calloc(size_t nr, size_t size)
+{
+	if (fail_calloc && !--fail_calloc)
+		return NULL;
+	return __real_calloc(nr, size);
+}
+
+static void take_create(struct drm_xen_userptr_create *create)
+{
+	fake.in.create = *create;
+	memcpy(fake.ranges, (void *)(uintptr_t)create->ranges,
+	       create->nr_ranges * sizeof(fake.ranges[0]));
+	create->handle = 17;
+	create->error_range = 1;
+}
+
+static void take_bind(struct drm_xen_userptr_vm_bind *bind)
+{
+	fake.in.bind = *bind;
+	memcpy(fake.ops, (void *)(uintptr_t)bind->ops, bind->nr_ops * sizeof(fake.ops[0]));
+	bind->error_op = 1;
+}
+
+static void take_exec(const struct drm_xen_userptr_exec *exec)
+{
+	fake.in.exec = *exec;
+	if (exec->nr_syncs)
+		memcpy(fake.syncs, (void *)(uintptr_t)exec->syncs,
+		       exec->nr_syncs * sizeof(fake.syncs[0]));
+}
+
+int __wrap_drmIoctl(int fd, unsigned long request, void *arg)
+{
+	assert_int_equal(fd, 42);
+	fake.request = request;
+	fake.nr++;
+	if (request == DRM_IOCTL_XEN_USERPTR_CREATE)
+		take_create(arg);
+	else if (request == DRM_IOCTL_XEN_USERPTR_VM_BIND)
+		take_bind(arg);
+	else if (request == DRM_IOCTL_XEN_USERPTR_EXEC)
+		take_exec(arg);
+	errno = fake.error;
+	return fake.error ? -1 : 0;
+}
+
+static struct xuptr_device device = { .fd = 42 };
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	fail_calloc = 0;
+	return 0;
+}
+
+static void register_passes_ranges(void **state)
+{
+	struct xuptr_range ranges[2] = { { (void *)0x1000, 4096 }, { (void *)0x9000, 8192 } };
+	uint32_t object = 0;
+
+	(void)state;
+	assert_int_equal(xuptr_register(&device, ranges, 2, XUPTR_READONLY, &object, NULL), 0);
+	assert_int_equal(object, 17);
+	assert_int_equal(fake.in.create.flags, DRM_XEN_USERPTR_CREATE_READONLY);
+	assert_int_equal(fake.ranges[1].addr, 0x9000);
+	assert_int_equal(fake.ranges[1].length, 8192);
+}
+
+static void register_reports_the_range(void **state)
+{
+	struct xuptr_range ranges[2] = { { (void *)0x1000, 4096 }, { (void *)0x9000, 8192 } };
+	uint32_t object = 3, range = 9;
+
+	(void)state;
+	fake.error = EFAULT;
+	assert_int_equal(xuptr_register(&device, ranges, 2, 0, &object, &range), -EFAULT);
+	assert_int_equal(object, 3);
+	assert_int_equal(range, 1);
+}
+
+static void register_nothing(void **state)
+{
+	uint32_t object;
+
+	(void)state;
+	assert_int_equal(xuptr_register(&device, NULL, 0, 0, &object, NULL), -EINVAL);
+	assert_int_equal(fake.nr, 0);
+}
+
+static void map_is_one_op(void **state)
+{
+	(void)state;
+	assert_int_equal(xuptr_map(&device, 5, 17, 4096, 8192, 0x100000, XUPTR_READONLY), 0);
+	assert_int_equal(fake.in.bind.vm_id, 5);
+	assert_int_equal(fake.in.bind.nr_ops, 1);
+	assert_int_equal(fake.ops[0].op, DRM_XEN_USERPTR_BIND_MAP);
+	assert_int_equal(fake.ops[0].flags, DRM_XEN_USERPTR_BIND_READONLY);
+	assert_int_equal(fake.ops[0].offset, 4096);
+	assert_int_equal(fake.ops[0].pad, 0);
+}
+
+static void unmap_names_no_object(void **state)
+{
+	(void)state;
+	assert_int_equal(xuptr_unmap(&device, 5, 0x100000, 8192), 0);
+	assert_int_equal(fake.ops[0].op, DRM_XEN_USERPTR_BIND_UNMAP);
+	assert_int_equal(fake.ops[0].handle, 0);
+	assert_int_equal(fake.ops[0].length, 8192);
+}
+
+static void exec_passes_syncs(void **state)
+{
+	struct xuptr_sync syncs[2] = { { .syncobj = 3 }, { .syncobj = 4, .signal = 1, .point = 9 } };
+
+	(void)state;
+	assert_int_equal(xuptr_exec(&device, 5, 1, 0x2000, 64, syncs, 2), 0);
+	assert_int_equal(fake.in.exec.engine, 1);
+	assert_int_equal(fake.syncs[0].flags, 0);
+	assert_int_equal(fake.syncs[1].flags,
+			 DRM_XEN_USERPTR_SYNC_SIGNAL | DRM_XEN_USERPTR_SYNC_TIMELINE);
+	assert_int_equal(fake.syncs[1].point, 9);
+}
+
+/* Each allocation fails in turn: -ENOMEM, no call made, nothing leaked. */
+static void allocations_fail(void **state)
+{
+	struct xuptr_range range = { (void *)0x1000, 4096 };
+	struct xuptr_sync sync = { .syncobj = 3 };
+	struct xuptr_bind op = { .op = XUPTR_OP_UNMAP, .length = 4096 };
+	uint32_t object;
+
+	(void)state;
+	fail_calloc = 1;
+	assert_int_equal(xuptr_register(&device, &range, 1, 0, &object, NULL), -ENOMEM);
+	fail_calloc = 1;
+	assert_int_equal(xuptr_exec(&device, 5, 0, 0, 64, &sync, 1), -ENOMEM);
+	fail_calloc = 1;
+	assert_int_equal(xuptr_bind(&device, 5, &op, 1, &sync, 1, NULL), -ENOMEM);
+	fail_calloc = 2;
+	assert_int_equal(xuptr_bind(&device, 5, &op, 1, &sync, 1, NULL), -ENOMEM);
+	assert_int_equal(fake.nr, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(register_passes_ranges, setup),
+		cmocka_unit_test_setup(register_reports_the_range, setup),
+		cmocka_unit_test_setup(register_nothing, setup),
+		cmocka_unit_test_setup(map_is_one_op, setup),
+		cmocka_unit_test_setup(unmap_names_no_object, setup),
+		cmocka_unit_test_setup(exec_passes_syncs, setup),
+		cmocka_unit_test_setup(allocations_fail, setup),
+	};
+
+	return cmocka_run_group_tests_name("libxenuserptr", tests, NULL, NULL);
+}
