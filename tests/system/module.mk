@@ -12,3 +12,11 @@ $(BUILD)/bin/userptr-test: $(UT_SOURCES) $(wildcard tests/system/*.h protocol/*.
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Iprotocol -Itests/softgpu $(DRM_CFLAGS) \
 		-o $@ $(UT_SOURCES) $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/main-job
+CHECK_TARGETS += $(BUILD)/bin/main-job
+
+$(BUILD)/bin/main-job: tests/system/main_job.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -ffp-contract=off -Ifrontend/lib -Itests/softgpu \
+		-Itests/system -o $@ $^ $(DRM_LIBS)
