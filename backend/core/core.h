@@ -23,15 +23,22 @@
 
 struct core;
 
-/* Quotas of one device. All are at least 1; core_init() says -ERANGE else. */
+/*
+ * Quotas of one device. All are at least 1. Tables have at most 2^24 entries;
+ * the memory of a core grows with the limits (core_size()), but what a guest
+ * does not use stays untouched.
+ */
 struct core_limits {
 	uint64_t max_pages;	/* 4 KiB pages of all objects, duplicates counted */
 	uint32_t max_objects;
 	uint32_t max_vms;
 	uint32_t max_mappings;	/* live gpuvas of all VMs */
 	uint32_t max_jobs;	/* EXECs accepted whose fence is not signalled */
-	uint32_t max_requests;	/* accepted and not answered; the ring's size */
+	uint32_t max_requests;	/* accepted and not answered; the ring's size,
+				 * at most 65536 */
 	uint32_t max_bind_ops;	/* of one VM_BIND, <= XENUSERPTR_MAX_BIND_OPS */
+	uint64_t hash_seed;	/* a number that the guest does not know, so that
+				 * it cannot choose ids that collide; may be 0 */
 };
 
 /* What the GPU adapter found out when it opened the device. */
@@ -63,9 +70,9 @@ struct core_event {
 	uint32_t obj;		/* UNMAPPED: slot, as in CORE_OP_MAP */
 	const struct xen_userptrif_req *untrusted_req; /* REQUEST */
 	/*
-	 * DONE of READ_BIND: the nr_ops copied operations. The caller keeps
-	 * them alive and unchanged until the BIND that names them is DONE or
-	 * the request is answered.
+	 * DONE of READ_BIND with OK: the operations that were read, as many as
+	 * the op asked for. The core copies them: the caller may free them when
+	 * core_step() returns.
 	 */
 	const struct xen_userptrif_bind_op *untrusted_ops;
 };
@@ -73,28 +80,57 @@ struct core_event {
 /*
  * "obj", "vm" and "job" in ops are slots of the core's tables, small numbers
  * below the limit of their kind: adapters index arrays with them. A slot is
- * reused only after the op that ends its life is DONE.
+ * reused only after the op that ends its life is DONE, and for a job after its
+ * FENCE op.
+ *
+ * An op that is DONE with another status than OK has changed nothing and holds
+ * nothing: no list, no mapping, no file. There are two exceptions by name:
+ * a failed MAP drops the list that READ_DIR made, and a READ_DIR that failed
+ * never made one. The core never asks again for an op that failed, except that
+ * the guest's next OBJ_DESTROY or VM_DESTROY starts the release again.
+ *
+ * A directory that core_dir_page() refuses is not a status: close the
+ * connection.
  */
 enum core_op_type {
-	/* Copy the directory of an object to private memory. DONE follows. */
+	/*
+	 * Copy the directory of obj, nr grefs, to private memory. DONE follows.
+	 */
 	CORE_OP_READ_DIR,
-	/* Copy the bind operations of an indirect VM_BIND. DONE follows. */
+	/*
+	 * Copy the nr operations of an indirect VM_BIND: a directory of
+	 * ceil(nr / 102) grefs, then the pages that it lists. DONE follows.
+	 */
 	CORE_OP_READ_BIND,
 	/* Map the grants read before, get a dma-buf. DONE follows. */
 	CORE_OP_MAP,
-	/* Drop the dma-buf and the list of grants. DONE, later UNMAPPED. */
+	/*
+	 * Drop the dma-buf and the list of grants. DONE and UNMAPPED, in any
+	 * order; UNMAPPED only if DONE says OK.
+	 */
 	CORE_OP_UNMAP,
 	/* Open an address space of the GPU. DONE follows. */
 	CORE_OP_VM_OPEN,
-	/* Close it with all that is in it; its jobs end. DONE follows. */
+	/*
+	 * Close it with all imports and mappings that are in it. Its jobs end,
+	 * each with a JOB event (CANCELED unless it was done). DONE follows,
+	 * before or after these.
+	 */
 	CORE_OP_VM_CLOSE,
 	/* Import the dma-buf of obj into vm. DONE follows. */
 	CORE_OP_IMPORT,
 	/* Close the import; nothing is bound any more. DONE follows. */
 	CORE_OP_CLOSE,
-	/* Perform ops[0..nr_ops) in vm, all or nothing. DONE follows. */
+	/*
+	 * Perform binds[0..nr) in vm, in order, all or nothing. DONE follows
+	 * when the page tables are changed and the TLB is flushed.
+	 */
 	CORE_OP_BIND,
-	/* Queue a job. DONE when queued or refused; JOB follows if queued. */
+	/*
+	 * Queue a job. DONE when queued or refused; if queued, JOB follows
+	 * after the DONE. Several EXECs of one VM may be in flight; they are
+	 * queued in the order of the ops.
+	 */
 	CORE_OP_EXEC,
 	/* Put a response on the ring. No answer. */
 	CORE_OP_RESPOND,
@@ -117,18 +153,20 @@ struct core_bind {
 
 struct core_op {
 	enum core_op_type type;
-	uint32_t id;		/* echoed by CORE_EV_DONE */
+	uint32_t id;		/* echoed by CORE_EV_DONE; of ops in flight
+				 * all differ, later ops use it again */
 	uint32_t obj;		/* READ_DIR MAP UNMAP IMPORT CLOSE */
 	uint32_t vm;		/* VM_* IMPORT CLOSE BIND EXEC */
 	uint32_t job;		/* EXEC */
 	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_* */
 	uint32_t gref_directory; /* READ_DIR, READ_BIND */
-	uint32_t nr;		/* READ_DIR, MAP: pages; READ_BIND, BIND: ops */
+	uint32_t nr;		/* READ_DIR, MAP: pages; READ_BIND, BIND:
+				 * operations */
 	uint32_t engine;	/* EXEC */
 	uint32_t cmd_length;	/* EXEC */
-	uint32_t timeline;	/* FENCE */
+	uint32_t timeline;	/* FENCE; EXEC: for logs */
 	uint64_t cmd_va;	/* EXEC */
-	uint64_t seqno;		/* FENCE */
+	uint64_t seqno;		/* FENCE; EXEC: for logs */
 	const struct core_bind *binds; /* BIND: valid until its DONE */
 	union {
 		struct xen_userptrif_rsp rsp;	/* RESPOND */
@@ -148,7 +186,8 @@ size_t core_size(const struct core_limits *limits);
  * @mem: core_size(limits) octets, aligned to 64, zeroed by the caller; the
  *	caller owns it and frees it when it needs the core no more
  *
- * Returns NULL on limits that core_size() refuses.
+ * Returns NULL on limits that core_size() refuses. Both limits and gpu are
+ * copied.
  */
 struct core *core_init(void *mem, const struct core_limits *limits,
 		       const struct core_gpu *gpu);
@@ -160,9 +199,11 @@ struct core *core_init(void *mem, const struct core_limits *limits,
  * @nr_ops: how many were written
  *
  * The caller performs the ops in the given order. Returns 1 if there are more
- * ops (call again with NULL before the next event), 0 if not, -EPROTO if the
+ * ops (call again with NULL before the next event), 0 if not. -EPROTO if the
  * event is one that no honest peer can cause: the caller closes the connection
- * and performs no op of this call.
+ * and performs no op of this call; the core is dead and says -EPROTO to
+ * everything that follows. -EINVAL if the event does not fit to what is in
+ * flight, which is a fault of the caller: nothing has changed.
  */
 int core_step(struct core *core, const struct core_event *ev,
 	      struct core_op *ops, unsigned int max_ops, unsigned int *nr_ops);

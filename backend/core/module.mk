@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+# libcore.a: the pure core. CORE_SRCS and CORE_CFLAGS are for those who build
+# it their own way (sanitizers, fuzzers).
+CORE_DIR := backend/core
+CORE_SRCS := $(sort $(wildcard $(CORE_DIR)/*.c))
+CORE_HDRS := $(wildcard $(CORE_DIR)/*.h) protocol/userptrif.h
+CORE_CFLAGS := -std=c11 -ffreestanding $(WARN) -I$(CORE_DIR) -Iprotocol
+CORE_LIB := $(BUILD)/core/libcore.a
+CORE_OBJS := $(CORE_SRCS:$(CORE_DIR)/%.c=$(BUILD)/core/%.o)
+
+$(BUILD)/core/%.o: $(CORE_DIR)/%.c $(CORE_HDRS)
+	@mkdir -p $(@D)
+	$(CC) $(CORE_CFLAGS) -O2 -g -fPIC -c -o $@ $<
+
+$(CORE_LIB): $(CORE_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# Pure means: nothing but these four functions comes from outside. The checks
+# of a hardened build (_FORTIFY_SOURCE, stack protector) are not calls of ours.
+CORE_MAY_CALL := memcpy|memset|memmove|memcmp|__stack_chk_fail
+.PHONY: check-core-pure
+check-core-pure: $(CORE_LIB)
+	@bad=$$(cd $(BUILD)/core && ld -r -o pure.o $(notdir $(CORE_OBJS)) && \
+		nm -u pure.o | awk '{print $$2}' | \
+		grep -vE '^($(CORE_MAY_CALL)|_GLOBAL_OFFSET_TABLE_)$$'); \
+	if [ -n "$$bad" ]; then \
+		echo "check-core-pure: FAIL: the core calls:" $$bad; exit 1; \
+	fi; echo "check-core-pure: pass"
+
+ALL_TARGETS += $(CORE_LIB)
+CHECK_TARGETS += check-core-pure
