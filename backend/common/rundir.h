@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the daemon keeps its socket and its lock; for daemon and tools. */
+#ifndef XU_RUNDIR_H
+#define XU_RUNDIR_H
+
+#define RUNDIR		"/run/xen-userptr"
+#define RUNDIR_SOCKET	RUNDIR "/userptrd.sock"
+#define RUNDIR_LOCK	RUNDIR "/userptrd.lock"
+
+#endif /* XU_RUNDIR_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page of counters that a worker shares with the broker (a memfd). The
+ * worker alone writes; the broker reads and prints, and believes nothing.
+ * Relaxed atomics: each number is right by itself, not with its neighbours.
+ */
+#ifndef XU_STATUS_H
+#define XU_STATUS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* name in JSON, what it counts; "now" is a level, the rest count up. */
+#define WORKER_COUNTERS(X) \
+	X(requests,	"ring packets taken") \
+	X(responses,	"ring packets answered") \
+	X(events,	"packets put on the event page") \
+	X(events_held,	"events that had to wait for the frontend") \
+	X(notifies,	"event channel notifications sent") \
+	X(wakeups,	"event channel notifications received") \
+	X(jobs,		"jobs queued") \
+	X(jobs_failed,	"jobs that ended with an error") \
+	X(jobs_now,	"jobs in flight") \
+	X(vms_now,	"GPU address spaces open") \
+	X(objects_now,	"objects mapped") \
+	X(imports_now,	"imports of objects into address spaces") \
+	X(map_calls,	"module calls that map grants") \
+	X(copy_calls,	"grant copy calls") \
+	X(copy_pages,	"pages read by grant copy") \
+	X(pages_mapped,	"pages mapped since the start") \
+	X(unmapped,	"objects whose grants have ended") \
+	X(binds,	"bind operations performed")
+
+struct worker_status {
+#define X(name, text) _Atomic uint64_t name;
+	WORKER_COUNTERS(X)
+#undef X
+};
+
+static inline void status_add(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_fetch_add_explicit(counter, value, memory_order_relaxed);
+}
+
+static inline void status_sub(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_fetch_sub_explicit(counter, value, memory_order_relaxed);
+}
+
+#endif /* XU_STATUS_H */
