@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls into the backend's kernel module. In walk A between the directory walk
+ * (grant.c) and the import into the GPU driver (gpu/). No state here.
+ */
+#include "module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MODULE_PATH	"/dev/xen/userptr-back"
+
+int module_open(uint16_t domid, uint64_t max_pages)
+{
+	struct xen_userptr_back_bind bind = {
+		.domid = domid,
+		.max_pages = max_pages,
+	};
+	int module, saved;
+
+	module = open(MODULE_PATH, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (module < 0)
+		return -errno;
+	if (ioctl(module, XEN_USERPTR_BACK_BIND, &bind) == 0)
+		return module;
+	saved = errno;
+	close(module);
+	return -saved;
+}
+
+int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
+	       uint64_t cookie, uint32_t *error_index)
+{
+	struct xen_userptr_back_map map = {
+		.grefs = (uint64_t)(uintptr_t)grefs,
+		.nr = nr,
+		.flags = flags,
+		.cookie = cookie,
+		.fd = -1,
+	};
+	int ret;
+
+	do {
+		ret = ioctl(module, XEN_USERPTR_BACK_MAP, &map);
+	} while (ret < 0 && errno == EINTR);
+	if (ret == 0)
+		return map.fd;
+	ret = -errno;
+	*error_index = map.error_index;
+	return ret;
+}
+
+int module_read(int module, struct xen_userptr_back_record *record)
+{
+	ssize_t ret;
+
+	do {
+		ret = read(module, record, sizeof(*record));
+	} while (ret < 0 && errno == EINTR);
+	if (ret == (ssize_t)sizeof(*record))
+		return 1;
+	if (ret < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return ret == 0 ? 0 : -EIO;
+}
+
+int module_stats(int module, struct xen_userptr_back_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	return ioctl(module, XEN_USERPTR_BACK_STATS, stats) == 0 ? 0 : -errno;
+}

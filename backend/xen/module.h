@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The descriptor of /dev/xen/userptr-back (protocol/xen_userptr_back.h): maps
+ * grants, gives dma-bufs, tells when grants have ended.
+ */
+#ifndef XU_MODULE_H
+#define XU_MODULE_H
+
+#include <stdint.h>
+
+#include "xen_userptr_back.h"
+
+/**
+ * module_open() - open the device and bind it to a domain
+ *
+ * Needs CAP_SYS_ADMIN: the broker calls it. Returns a non-blocking,
+ * close-on-exec descriptor, or -errno (-ENOENT: no module or no such domain).
+ */
+int module_open(uint16_t domid, uint64_t max_pages);
+
+/**
+ * module_map() - map grants, all or nothing
+ * @error_index: (out) on -EIO: the first grant that failed
+ *
+ * Returns a dma-buf descriptor or -errno as XEN_USERPTR_BACK_MAP. May sleep.
+ */
+int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
+	       uint64_t cookie, uint32_t *error_index);
+
+/**
+ * module_read() - the next record
+ *
+ * Returns 1, 0 (none there now), or -errno.
+ */
+int module_read(int module, struct xen_userptr_back_record *record);
+
+/** module_stats() - counters of this descriptor; 0 or -errno */
+int module_stats(int module, struct xen_userptr_back_stats *stats);
+
+#endif /* XU_MODULE_H */

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reads and writes xenstore nodes. Every length has a limit, since a guest
+ * can write whatever it likes into its own half of a device.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+
+int store_path(char *path, const char *dir, const char *key)
+{
+	int used = snprintf(path, STORE_PATH_LEN, "%s/%s", dir, key);
+
+	return used < 0 || used >= STORE_PATH_LEN ? -E2BIG : 0;
+}
+
+/* Is it text without control octets, and nothing behind its end? */
+static int store_check_text(const char *untrusted_text, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i++)
+		if ((unsigned char)untrusted_text[i] < ' ' ||
+		    untrusted_text[i] == 0x7f)
+			return -EINVAL;
+	return 0;
+}
+
+int store_read(struct xs_handle *xs, const char *dir, const char *key,
+	       char *untrusted_text, size_t size)
+{
+	char path[STORE_PATH_LEN];
+	unsigned int len;
+	char *value;
+	int ret;
+
+	ret = store_path(path, dir, key);
+	if (ret)
+		return ret;
+	value = xs_read(xs, XBT_NULL, path, &len);
+	if (!value)
+		return errno ? -errno : -EIO;
+	if (len >= size) {
+		free(value);
+		return -E2BIG;
+	}
+	ret = store_check_text(value, len);
+	if (!ret) {
+		memcpy(untrusted_text, value, len);
+		untrusted_text[len] = '\0';
+	}
+	free(value);
+	return ret;
+}
+
+int store_read_number(struct xs_handle *xs, const char *dir, const char *key,
+		      uint64_t max, uint64_t *value)
+{
+	char untrusted_text[24];
+	int ret;
+
+	ret = store_read(xs, dir, key, untrusted_text, sizeof(untrusted_text));
+	if (ret)
+		return ret == -E2BIG ? -ERANGE : ret;
+	return number_parse(untrusted_text, max, value);
+}
+
+int store_write(struct xs_handle *xs, xs_transaction_t txn, const char *dir,
+		const char *key, const char *format, ...)
+{
+	char path[STORE_PATH_LEN], value[STORE_TEXT_LEN * 2];
+	va_list args;
+	int used;
+
+	if (store_path(path, dir, key))
+		return -E2BIG;
+	va_start(args, format);
+	used = vsnprintf(value, sizeof(value), format, args);
+	va_end(args);
+	if (used < 0 || (size_t)used >= sizeof(value))
+		return -E2BIG;
+	if (!xs_write(xs, txn, path, value, (unsigned int)used))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+bool store_exists(struct xs_handle *xs, const char *dir, const char *key)
+{
+	char path[STORE_PATH_LEN];
+	unsigned int len;
+	char *value;
+
+	if (store_path(path, dir, key))
+		return false;
+	value = xs_read(xs, XBT_NULL, path, &len);
+	free(value);
+	return value != NULL;
+}
