@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the worker asks of a GPU: one table of functions per DRM driver.
+ *
+ * Adapters hold no decision. They are called by the worker's helper thread
+ * alone, may sleep, never retry and return 0 or -errno. All ranges were
+ * checked by the core; an adapter may still refuse them.
+ */
+#ifndef XU_GPU_H
+#define XU_GPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core.h"
+
+/* An address space; each adapter has its own. */
+struct gpu_vm;
+
+/* Things about a GPU that the core does not need. */
+struct gpu_caps {
+	uint32_t max_bind_ops;	/* of one bind() */
+};
+
+/* One change of an address space, in the words of the host driver. */
+struct gpu_bind {
+	uint32_t op;		/* XENUSERPTR_BIND_* */
+	uint32_t flags;		/* XENUSERPTR_BIND_* */
+	uint32_t handle;	/* MAP: from import() */
+	uint64_t offset;
+	uint64_t length;
+	uint64_t gpu_va;
+};
+
+struct gpu_job {
+	uint32_t engine;
+	uint32_t cmd_length;
+	uint64_t cmd_va;
+};
+
+struct gpu_ops {
+	const char *driver;	/* DRM driver name */
+
+	/* Reads what the GPU is; @node stays the caller's. */
+	int (*info)(int node, struct core_gpu *gpu, struct gpu_caps *caps);
+
+	/*
+	 * Makes an address space on an open file of its own, so that the host
+	 * driver isolates guests' programs as it isolates processes. The file
+	 * is the adapter's on success, the caller's on failure.
+	 */
+	int (*vm_open)(int node, struct gpu_vm **vm);
+
+	/* Ends its jobs (their fences signal), drops mappings and imports. */
+	void (*vm_close)(struct gpu_vm *vm);
+
+	/* The descriptor stays the caller's. */
+	int (*import)(struct gpu_vm *vm, int dmabuf, uint32_t *handle);
+
+	/* Nothing of @handle is bound any more. */
+	int (*close)(struct gpu_vm *vm, uint32_t handle);
+
+	/*
+	 * All or nothing, in order. When it returns the page tables have
+	 * changed and the TLB is clean. @failed: (out) index of the op to blame,
+	 * or UINT32_MAX; on failure only.
+	 */
+	int (*bind)(struct gpu_vm *vm, const struct gpu_bind *binds,
+		    uint32_t nr, uint32_t *failed);
+
+	/*
+	 * Queues a job. @fence: (out) sync_file that signals at its end, the
+	 * caller's. @cookie: (out) its name for fault_va().
+	 */
+	int (*exec)(struct gpu_vm *vm, const struct gpu_job *job, int *fence,
+		    uint64_t *cookie);
+
+	/* Address of the fault that ended job @cookie, or 0 if not known. */
+	uint64_t (*fault_va)(struct gpu_vm *vm, uint64_t cookie);
+};
+
+extern const struct gpu_ops gpu_softgpu;
+
+/** gpu_find_ops() - the adapter for a DRM driver name, or NULL */
+const struct gpu_ops *gpu_find_ops(const char *driver);
+
+/**
+ * gpu_select() - find and open a GPU
+ * @key: PCI address ("0000:00:04.0"), path of a render node, or "" for the
+ *	first one that has an adapter
+ * @path: (out) of the render node, @size octets
+ * @ops: (out)
+ *
+ * Returns a descriptor, -ENOENT (no such GPU), -EOPNOTSUPP (there is no
+ * adapter for it), or -errno.
+ */
+int gpu_select(const char *key, char *path, size_t size,
+	       const struct gpu_ops **ops);
+
+/** gpu_job_status() - XENUSERPTR_STATUS_* of a fence's error (0 or -errno) */
+uint32_t gpu_job_status(int error);
+
+#endif /* XU_GPU_H */
