@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The helper thread: runs what may block, one piece after the other.
+ *
+ * One FIFO for all VMs of the guest. So two requests that name one VM take
+ * effect in the order of the ring (userptrif.md section 3.1) without further
+ * thought; a slow call makes only this guest wait.
+ */
+#ifndef XU_HELPER_H
+#define XU_HELPER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core.h"
+
+enum work_kind {
+	WORK_OP,	/* perform op */
+	WORK_FAULT,	/* ask where the job of (vm, cookie) faulted */
+	WORK_CLOSE_ALL,	/* close every address space: the connection ends */
+};
+
+/* Belongs to the loop, then to the thread, then to the loop again. */
+struct work {
+	struct work *next;
+	enum work_kind kind;
+	struct core_op op;	/* WORK_FAULT: vm and job only */
+	uint64_t cookie;	/* of the job: EXEC (out), WORK_FAULT (in) */
+	/* Results. */
+	uint32_t status;	/* XENUSERPTR_STATUS_* */
+	uint32_t error_index;
+	bool is_hostile;	/* the guest did what no honest one does */
+	int fence;		/* EXEC: sync_file, or -1 */
+	uint64_t fault_va;	/* WORK_FAULT */
+	struct xen_userptrif_bind_op *untrusted_ops; /* READ_BIND */
+};
+
+typedef void (*helper_run)(void *context, struct work *work);
+
+struct work_list {
+	struct work *first;
+	struct work **last;
+};
+
+struct helper {
+	pthread_t thread;
+	pthread_mutex_t lock;	/* protects the two lists and stop */
+	pthread_cond_t has_work;
+	struct work_list todo;
+	struct work_list done;
+	bool stop;
+	int done_fd;		/* eventfd: something was put on done */
+	helper_run run;
+	void *context;
+};
+
+/**
+ * helper_start() - make the thread
+ * @run: performs one piece of work, in the thread
+ *
+ * Returns 0 or -errno.
+ */
+int helper_start(struct helper *helper, helper_run run, void *context);
+
+/** helper_stop() - finish what was submitted, end the thread, free the rest */
+void helper_stop(struct helper *helper);
+
+/** helper_submit() - give work away; never fails, never blocks for long */
+void helper_submit(struct helper *helper, struct work *work);
+
+/** helper_take() - the next piece that is done, or NULL; the caller frees it */
+struct work *helper_take(struct helper *helper);
+
+/** helper_clear() - reset done_fd; call it before the helper_take() loop */
+void helper_clear(struct helper *helper);
+
+#endif /* XU_HELPER_H */

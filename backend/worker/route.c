@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Routes the core's ops: what only touches memory (responses, events, fences)
+ * is done at once and in order, what may block goes to the helper's FIFO.
+ * In walk A this stands between ring.c and the core, and between the core and
+ * work.c.
+ */
+#include "route.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "work.h"
+
+/* Ops fetched from the core at a time. */
+#define ROUTE_BATCH	16U
+
+int route_submit(struct route *route, const struct work *work)
+{
+	struct work *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *work;
+	copy->fence = -1;
+	route->in_flight++;
+	helper_submit(route->helper, copy);
+	return 0;
+}
+
+static int route_op(struct route *route, const struct core_op *op)
+{
+	struct work work = { .kind = WORK_OP };
+
+	switch (op->type) {
+	case CORE_OP_RESPOND:
+		status_add(&route->status->responses, 1);
+		return ring_put(route->ring, &op->rsp);
+	case CORE_OP_EVENT:
+		return events_put(route->events, &op->evt);
+	case CORE_OP_FENCE:
+		return events_fence(route->events, op->timeline, op->seqno);
+	case CORE_OP_READ_DIR:
+	case CORE_OP_READ_BIND:
+	case CORE_OP_MAP:
+	case CORE_OP_UNMAP:
+	case CORE_OP_VM_OPEN:
+	case CORE_OP_VM_CLOSE:
+	case CORE_OP_IMPORT:
+	case CORE_OP_CLOSE:
+	case CORE_OP_BIND:
+	case CORE_OP_EXEC:
+		work.op = *op;
+		return route_submit(route, &work);
+	}
+	return -EINVAL;
+}
+
+/* One event in, all its ops out. */
+static int route_step(struct route *route, const struct core_event *event)
+{
+	struct core_op ops[ROUTE_BATCH];
+	unsigned int nr, i;
+	int more, ret;
+
+	do {
+		more = core_step(route->core, event, ops, ROUTE_BATCH, &nr);
+		if (more < 0)
+			return more;
+		for (i = 0; i < nr; i++) {
+			ret = route_op(route, &ops[i]);
+			if (ret)
+				return ret;
+		}
+		event = NULL;
+	} while (more);
+	return 0;
+}
+
+int route_request(struct route *route,
+		 const struct xen_userptrif_req *untrusted_req)
+{
+	struct core_event event = {
+		.type = CORE_EV_REQUEST,
+		.untrusted_req = untrusted_req,
+	};
+
+	status_add(&route->status->requests, 1);
+	return route_step(route, &event);
+}
+
+int route_unmapped(struct route *route, uint64_t cookie)
+{
+	struct core_event event = {
+		.type = CORE_EV_UNMAPPED,
+		.obj = work_cookie_slot(cookie),
+	};
+
+	status_add(&route->status->unmapped, 1);
+	return route_step(route, &event);
+}
+
+static int route_done_op(struct route *route, struct work *work)
+{
+	struct core_event event = {
+		.type = CORE_EV_DONE,
+		.op_id = work->op.id,
+		.status = work->status,
+		.error_index = work->error_index,
+		.untrusted_ops = work->untrusted_ops,
+	};
+	int ret = 0;
+
+	if (work->is_hostile)
+		return -EPROTO;
+	if (work->op.type == CORE_OP_EXEC && work->fence >= 0) {
+		status_add(&route->status->jobs, 1);
+		status_add(&route->status->jobs_now, 1);
+		ret = route->job_queued(route->context, work);
+	}
+	return ret ? ret : route_step(route, &event);
+}
+
+int route_job(struct route *route, uint32_t job, uint32_t status,
+	     uint64_t fault_va)
+{
+	struct core_event event = {
+		.type = CORE_EV_JOB,
+		.job = job,
+		.status = status,
+		.fault_va = fault_va,
+	};
+
+	status_sub(&route->status->jobs_now, 1);
+	if (status != XENUSERPTR_STATUS_OK)
+		status_add(&route->status->jobs_failed, 1);
+	return route_step(route, &event);
+}
+
+int route_done(struct route *route, struct work *work)
+{
+	int ret = 0;
+
+	route->in_flight--;
+	switch (work->kind) {
+	case WORK_OP:
+		ret = route_done_op(route, work);
+		break;
+	case WORK_FAULT:
+		ret = route_job(route, work->op.job,
+			       XENUSERPTR_STATUS_GPU_FAULT, work->fault_va);
+		break;
+	case WORK_CLOSE_ALL:
+		break;
+	}
+	free(work->untrusted_ops);
+	free(work);
+	return ret;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Takes from a worker everything that it does not need. */
+#ifndef XU_SANDBOX_H
+#define XU_SANDBOX_H
+
+#include <stdbool.h>
+
+/**
+ * sandbox_enter() - for the whole process, all threads, for good
+ * @log_only: log what would be killed; for finding out what is missing
+ *
+ * Memory is locked, capabilities are gone, no new privileges, and only the
+ * system calls of an established connection are left: no open(), no socket(),
+ * no new executable memory; of the Xen devices only notify and grant copy.
+ * What stays reachable: the module's descriptor (this guest's grants), grant
+ * copy (any page that was granted to this domain), DRM files of one GPU.
+ *
+ * Returns 0 or -errno. Call it with all threads made and all sources added.
+ */
+int sandbox_enter(bool log_only);
+
+#endif /* XU_SANDBOX_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: the process that serves one connection of one device of one guest.
+ * It lives from the frontend's Initialised to the end of the connection; when
+ * it dies, by whatever cause, the kernel releases all that it held.
+ */
+#ifndef XU_WORKER_H
+#define XU_WORKER_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+#include <xenevtchn.h>
+#include <xengnttab.h>
+
+#include "events.h"
+#include "route.h"
+#include "helper.h"
+#include "ipc.h"
+#include "jobs.h"
+#include "ring.h"
+#include "status.h"
+#include "work.h"
+
+struct worker {
+	struct ipc_start start;
+	int module;
+	struct worker_status *status;
+
+	/* setup.c: what was mapped and opened for the guest. */
+	xengnttab_handle *gnttab;
+	xenevtchn_handle *evtchn;
+	evtchn_port_t port;
+	void *ring_pages;
+	void *evt_page;
+	void *fence_page;
+	struct core_gpu gpu;
+
+	/* serve.c: the event loop. */
+	sd_event *loop;
+	sd_event_source *again;		/* more requests are waiting */
+	bool is_ending;
+	struct ring ring;
+	struct events events;
+	struct helper helper;
+	struct work_env env;
+	struct route route;
+	struct jobs jobs;
+};
+
+/** worker_main() - the life of a worker; returns its exit code */
+int worker_main(void);
+
+/**
+ * worker_setup() - map the frontend's pages, open the GPU, make the core
+ * @gpu_node: a descriptor to ask the GPU what it is; stays the caller's
+ * @why: (out) what failed, a constant
+ *
+ * Returns 0 or -errno; on failure the process ends, nothing is undone here.
+ */
+int worker_setup(struct worker *worker, int gpu_node, const char **why);
+
+/**
+ * worker_serve_init() - the sources of the event loop and the helper thread
+ *
+ * After it no new kind of system call is needed. Returns as worker_setup().
+ */
+int worker_serve_init(struct worker *worker, const char **why);
+
+/** worker_serve() - run until the connection ends; 0 or -errno */
+int worker_serve(struct worker *worker);
+
+/** worker_report() - tell the broker; a lost report shows as a dead worker */
+void worker_report(enum ipc_report_type type, int error, const char *text);
+
+#endif /* XU_WORKER_H */
