@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The broker's loop: xenstore watches in, device updates out. What a watch
+ * says is only a hint to look; what is in the store is what counts.
+ */
+#include "broker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "number.h"
+
+#define TOKEN_BACK	"backend"
+#define TOKEN_RELEASE	"release"
+
+/* Watches of one round, so that a busy guest does not keep out the rest. */
+#define BROKER_WATCHES	64U
+
+static void broker_add(struct broker *broker, uint32_t domid, uint32_t devid)
+{
+	struct device *device;
+	char path[STORE_PATH_LEN];
+
+	device = device_add(broker, domid, devid);
+	if (!device) {
+		log_err("%u.%u: no memory for this device", domid, devid);
+		return;
+	}
+	device->is_seen = true;
+	log_info("%u.%u: found", domid, devid);
+	if (store_path(path, device->front, "state") ||
+	    !xs_watch(broker->xs, path, device->token))
+		log_err("%u.%u: cannot watch the frontend", domid, devid);
+}
+
+/* A node is a device if the toolstack has written where its frontend is. */
+static bool broker_is_device(struct broker *broker, const char *dir,
+			     uint32_t domid, const char *name)
+{
+	char back[STORE_PATH_LEN], front[STORE_PATH_LEN], want[STORE_PATH_LEN];
+
+	if (store_path(back, dir, name) ||
+	    store_read(broker->xs, back, "frontend", front, sizeof(front)))
+		return false;
+	snprintf(want, sizeof(want), "/local/domain/%u/device/userptr/%s",
+		 domid, name);
+	return !strcmp(front, want);
+}
+
+static void broker_scan_domain(struct broker *broker, const char *name)
+{
+	uint64_t domid, devid;
+	unsigned int nr = 0, i;
+	char dir[STORE_PATH_LEN];
+	char **names;
+
+	if (number_parse(name, 0x7fef, &domid) ||
+	    store_path(dir, broker->root, name))
+		return;
+	names = xs_directory(broker->xs, XBT_NULL, dir, &nr);
+	for (i = 0; names && i < nr; i++) {
+		struct device *device;
+
+		if (number_parse(names[i], UINT32_MAX, &devid) ||
+		    !broker_is_device(broker, dir, (uint32_t)domid, names[i]))
+			continue;
+		device = device_find(broker, (uint32_t)domid, (uint32_t)devid);
+		if (device)
+			device->is_seen = true;
+		else
+			broker_add(broker, (uint32_t)domid, (uint32_t)devid);
+	}
+	free(names);
+}
+
+/* Compares the store with the devices known: new ones, gone ones, the rest. */
+static void broker_scan(struct broker *broker)
+{
+	struct device *device, *next;
+	unsigned int nr = 0, i;
+	char **names;
+
+	HASH_ITER(hh, broker->devices, device, next)
+		device->is_seen = false;
+	names = xs_directory(broker->xs, XBT_NULL, broker->root, &nr);
+	for (i = 0; names && i < nr; i++)
+		broker_scan_domain(broker, names[i]);
+	free(names);
+	HASH_ITER(hh, broker->devices, device, next) {
+		if (device->is_seen)
+			device_update(device);
+		else
+			device_forget(device, false);
+	}
+}
+
+/* Some domain went away. Its number may be another's soon: forget all of it. */
+static void broker_check_domains(struct broker *broker)
+{
+	struct device *device, *next;
+
+	HASH_ITER(hh, broker->devices, device, next)
+		if (!xs_is_domain_introduced(broker->xs, device->domid))
+			device_forget(device, true);
+}
+
+static void broker_on_token(struct broker *broker, const char *token)
+{
+	struct device *device, *next;
+
+	if (!strcmp(token, TOKEN_BACK)) {
+		sd_event_source_set_enabled(broker->sweep, SD_EVENT_ONESHOT);
+		return;
+	}
+	if (!strcmp(token, TOKEN_RELEASE)) {
+		broker_check_domains(broker);
+		return;
+	}
+	HASH_ITER(hh, broker->devices, device, next)
+		if (!strcmp(token, device->token))
+			device_update(device);
+}
+
+/* Many watches, one scan: it runs when the others of this round are done. */
+static int broker_on_sweep(sd_event_source *source, void *context)
+{
+	(void)source;
+	broker_scan(context);
+	return 0;
+}
+
+static int broker_on_store(sd_event_source *source, int fd, uint32_t revents,
+			   void *context)
+{
+	struct broker *broker = context;
+	unsigned int i;
+	char **watch;
+
+	(void)source;
+	(void)fd;
+	if (revents & (EPOLLHUP | EPOLLERR)) {
+		log_err("xenstore is gone");
+		return sd_event_exit(broker->loop, -EIO);
+	}
+	for (i = 0; i < BROKER_WATCHES; i++) {
+		watch = xs_check_watch(broker->xs);
+		if (!watch)
+			break;
+		broker_on_token(broker, watch[XS_WATCH_TOKEN]);
+		free(watch);
+	}
+	return 0;
+}
+
+static int broker_open_store(struct broker *broker)
+{
+	uint64_t domid;
+	char *text;
+	int ret;
+
+	broker->xs = xs_open(0);
+	if (!broker->xs) {
+		ret = errno ? -errno : -ENODEV;
+		log_err("cannot open xenstore: %s", strerror(-ret));
+		return ret;
+	}
+	/* A domain 0 without this node is still domain 0. */
+	text = xs_read(broker->xs, XBT_NULL, "domid", NULL);
+	ret = number_parse(text ? text : "0", 0x7fef, &domid);
+	free(text);
+	if (ret)
+		return ret;
+	broker->own_domid = (uint32_t)domid;
+	snprintf(broker->root, sizeof(broker->root),
+		 "/local/domain/%u/backend/userptr", broker->own_domid);
+	return 0;
+}
+
+static int broker_watch_store(struct broker *broker)
+{
+	int ret;
+
+	ret = sd_event_add_defer(broker->loop, &broker->sweep, broker_on_sweep,
+				 broker);
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(broker->sweep, 5);
+	if (ret >= 0)
+		ret = sd_event_add_io(broker->loop, NULL,
+				      xs_fileno(broker->xs), EPOLLIN,
+				      broker_on_store, broker);
+	if (ret < 0)
+		return ret;
+	if (!xs_watch(broker->xs, broker->root, TOKEN_BACK) ||
+	    !xs_watch(broker->xs, "@releaseDomain", TOKEN_RELEASE)) {
+		log_err("cannot watch %s: %s", broker->root, strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static int broker_add_signals(struct broker *broker)
+{
+	sigset_t set;
+	int ret;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	ret = sd_event_add_signal(broker->loop, NULL, SIGTERM, NULL, NULL);
+	if (ret >= 0)
+		ret = sd_event_add_signal(broker->loop, NULL, SIGINT, NULL,
+					  NULL);
+	return ret < 0 ? ret : 0;
+}
+
+int broker_init(struct broker *broker)
+{
+	int ret;
+
+	ret = sd_event_new(&broker->loop);
+	if (ret < 0)
+		return ret;
+	ret = broker_add_signals(broker);
+	if (!ret)
+		ret = broker_open_store(broker);
+	if (!ret)
+		ret = status_listen(broker);
+	if (!ret)
+		ret = broker_watch_store(broker);
+	return ret;
+}
+
+int broker_run(struct broker *broker)
+{
+	log_info("serving %s", broker->root);
+	sd_notify(0, "READY=1");
+	return sd_event_loop(broker->loop);
+}
+
+void broker_fini(struct broker *broker)
+{
+	struct device *device, *next;
+
+	sd_notify(0, "STOPPING=1");
+	/* The nodes stay: the next broker takes over from them. */
+	HASH_ITER(hh, broker->devices, device, next)
+		device_abandon(device);
+	sd_event_source_disable_unref(broker->sweep);
+	if (broker->xs)
+		xs_close(broker->xs);
+	sd_event_unref(broker->loop);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker: one process that watches xenstore, opens what needs privilege,
+ * and keeps one worker for each connected device. Single event loop; it waits
+ * for no worker and for no guest.
+ */
+#ifndef XU_BROKER_H
+#define XU_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+#include <uthash.h>
+#include <xenstore.h>
+
+#include "config.h"
+#include "ipc.h"
+#include "log.h"
+#include "status.h"
+#include "store.h"
+
+struct broker {
+	struct xs_handle *xs;
+	sd_event *loop;
+	sd_event_source *sweep;	/* looks at all devices once more */
+	struct device *devices;	/* hash by key */
+	uint32_t own_domid;
+	char root[STORE_PATH_LEN];	/* of all backend nodes */
+	int lock;		/* held while this broker or a worker lives */
+	int status_sock;
+	bool debug;
+	bool sandbox_log;
+};
+
+/* XenbusState, as far as it is ours to say; the numbers are Xen's. */
+enum xenbus_state {
+	XB_UNKNOWN = 0,
+	XB_INITIALISING = 1,
+	XB_INIT_WAIT = 2,
+	XB_INITIALISED = 3,
+	XB_CONNECTED = 4,
+	XB_CLOSING = 5,
+	XB_CLOSED = 6,
+	XB_NR_STATES = 7,
+};
+
+/* Where a device is, seen from this side. */
+enum device_state {
+	DEV_NEW,	/* found, nothing published */
+	DEV_WAITING,	/* InitWait */
+	DEV_STARTING,	/* a worker is setting up; still InitWait outside */
+	DEV_CONNECTED,	/* Connected */
+	DEV_STOPPING,	/* Closing: the worker was told to end */
+	DEV_CLOSED,	/* Closed, may be opened again */
+	DEV_BROKEN,	/* Closed, given up until the toolstack acts */
+	DEV_NR_STATES,
+};
+
+enum device_action {
+	ACT_NONE,
+	ACT_PUBLISH,	/* write keys, InitWait */
+	ACT_CONNECT,	/* read the frontend's keys, start a worker */
+	ACT_STOP,	/* end the worker, Closing */
+	ACT_CLOSE,	/* no worker: Closed, also if it was said before */
+};
+
+struct device {
+	UT_hash_handle hh;
+	struct broker *broker;
+	uint64_t key;		/* domid << 32 | devid */
+	uint32_t domid;
+	uint32_t devid;
+	char back[STORE_PATH_LEN];
+	char front[STORE_PATH_LEN];
+	char token[32];		/* of the watch on the frontend's state */
+	enum device_state state;
+	bool is_seen;		/* by the scan that is running */
+	struct config config;
+
+	/* The worker, if pid > 0. */
+	pid_t pid;
+	int control;
+	int files;
+	sd_event_source *control_source;
+	sd_event_source *files_source;
+	sd_event_source *child_source;
+	sd_event_source *kill_timer;
+	struct worker_status *status;
+	char gpu_path[64];
+	char gpu_driver[32];
+	struct ipc_report report;	/* why the worker failed, type 0: not */
+
+	/* Ends that nobody asked for, newest last. */
+	uint64_t crash_us[5];
+	struct log_limit log;
+};
+
+/** device_decide() - what to do next; pure, see the table in decide.c */
+enum device_action device_decide(enum device_state state,
+				 enum xenbus_state frontend, bool is_online);
+
+/** device_find() / device_add() - by number; add returns NULL if out of memory */
+struct device *device_find(struct broker *broker, uint32_t domid,
+			   uint32_t devid);
+struct device *device_add(struct broker *broker, uint32_t domid,
+			  uint32_t devid);
+
+/** device_update() - read both states, act until there is nothing to do */
+void device_update(struct device *device);
+
+/**
+ * device_forget() - end the worker at once and free the device
+ * @remove: the domain is gone: remove the backend's nodes too
+ */
+void device_forget(struct device *device, bool remove);
+
+/**
+ * device_abandon() - the broker ends: say Closing, let go of the worker, which
+ * ends by itself, and free the device
+ */
+void device_abandon(struct device *device);
+
+/** device_worker_ready() - the worker said so */
+void device_worker_ready(struct device *device);
+
+/** device_worker_gone() - the worker was reaped; @wstatus as of waitid() */
+void device_worker_gone(struct device *device, int code, int wstatus);
+
+/** device_frontend_state() - as the frontend wrote it, or XB_UNKNOWN */
+enum xenbus_state device_frontend_state(struct device *device);
+
+/** device_state_name() - for people */
+const char *device_state_name(enum device_state state);
+
+/**
+ * worker_spawn() - start a worker for the frontend's pages
+ * @why: (out) what failed, a constant
+ *
+ * Returns 0 or -errno with nothing left behind.
+ */
+int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
+		 const char **why);
+
+/** worker_stop() - ask it to end; it is killed if that takes too long */
+void worker_stop(struct device *device);
+
+/** worker_kill() - kill and reap it now */
+void worker_kill(struct device *device);
+
+/** worker_release() - descriptors and sources of a worker that was reaped */
+void worker_release(struct device *device);
+
+/** status_listen() - the socket that answers JSON; 0 or -errno */
+int status_listen(struct broker *broker);
+
+/** broker_init() / broker_run() / broker_fini() - see broker.c; 0 or -errno */
+int broker_init(struct broker *broker);
+int broker_run(struct broker *broker);
+void broker_fini(struct broker *broker);
+
+#endif /* XU_BROKER_H */

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/* Reads the nodes of a device; no node is believed before it was checked. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "number.h"
+#include "store.h"
+#include "userptrif.h"
+
+/* Event channel ports and grefs are far below; 0 is never a valid gref. */
+#define CONFIG_MAX_GREF		UINT32_MAX
+#define CONFIG_MAX_PORT		((1U << 17) - 1)
+
+enum config_index {
+	QUOTA_PAGES,
+	QUOTA_OBJECTS,
+	QUOTA_VMS,
+	QUOTA_MAPPINGS,
+	QUOTA_JOBS,
+	QUOTA_VRAM,
+	QUOTA_COUNT,
+};
+
+const struct config_quota config_quotas[] = {
+	[QUOTA_PAGES] = { XENUSERPTR_FIELD_MAX_PAGES, 32768, UINT32_MAX,
+			  "pages of all objects" },
+	[QUOTA_OBJECTS] = { XENUSERPTR_FIELD_MAX_OBJECTS, 1024, 65536,
+			    "objects" },
+	[QUOTA_VMS] = { XENUSERPTR_FIELD_MAX_VMS, 64, 4096,
+			"GPU address spaces" },
+	[QUOTA_MAPPINGS] = { XENUSERPTR_FIELD_MAX_MAPPINGS, 65536, 1U << 24,
+			     "mappings of all address spaces" },
+	[QUOTA_JOBS] = { XENUSERPTR_FIELD_MAX_JOBS, 256, 16384,
+			 "jobs in flight" },
+	[QUOTA_VRAM] = { XENUSERPTR_FIELD_MAX_VRAM, 0, UINT64_MAX,
+			 "octets of VRAM" },
+};
+
+const unsigned int config_nr_quotas = QUOTA_COUNT;
+
+/* A quota of zero would switch the device off; only VRAM may be zero. */
+static int config_read_quota(struct xs_handle *xs, const char *back,
+			     const struct config_quota *quota, uint64_t *value)
+{
+	int ret;
+
+	ret = store_read_number(xs, back, quota->key, quota->max, value);
+	if (ret == -ENOENT) {
+		*value = quota->value;
+		return 0;
+	}
+	if (!ret && !*value && quota != &config_quotas[QUOTA_VRAM])
+		return -ERANGE;
+	return ret;
+}
+
+int config_read(struct xs_handle *xs, const char *back, struct config *config,
+		const char **bad_key)
+{
+	uint64_t value[QUOTA_COUNT];
+	unsigned int i;
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	for (i = 0; i < QUOTA_COUNT; i++) {
+		*bad_key = config_quotas[i].key;
+		ret = config_read_quota(xs, back, &config_quotas[i], &value[i]);
+		if (ret)
+			return ret;
+	}
+	config->limits.max_pages = value[QUOTA_PAGES];
+	config->limits.max_objects = (uint32_t)value[QUOTA_OBJECTS];
+	config->limits.max_vms = (uint32_t)value[QUOTA_VMS];
+	config->limits.max_mappings = (uint32_t)value[QUOTA_MAPPINGS];
+	config->limits.max_jobs = (uint32_t)value[QUOTA_JOBS];
+	config->max_vram = value[QUOTA_VRAM];
+	*bad_key = "gpu";
+	ret = store_read(xs, back, "gpu", config->gpu, sizeof(config->gpu));
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int config_read_gref(struct xs_handle *xs, const char *front,
+			    const char *key, uint32_t *gref)
+{
+	uint64_t value;
+	int ret;
+
+	ret = store_read_number(xs, front, key, CONFIG_MAX_GREF, &value);
+	if (!ret && !value)
+		ret = -ERANGE;
+	if (!ret)
+		*gref = (uint32_t)value;
+	return ret;
+}
+
+static int config_read_ring(struct xs_handle *xs, const char *front,
+			    struct ipc_frontend *frontend)
+{
+	char key[sizeof(XENUSERPTR_FIELD_RING_REF) + 4];
+	uint64_t order = 0;
+	uint32_t i;
+	int ret;
+
+	ret = store_read_number(xs, front, XENUSERPTR_FIELD_RING_ORDER,
+				XENUSERPTR_MAX_RING_ORDER, &order);
+	if (ret && ret != -ENOENT)
+		return ret;
+	frontend->ring_order = (uint32_t)order;
+	for (i = 0; i < 1U << frontend->ring_order; i++) {
+		snprintf(key, sizeof(key), "%s%u", XENUSERPTR_FIELD_RING_REF,
+			 i);
+		ret = config_read_gref(xs, front, key, &frontend->ring_ref[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int config_read_frontend(struct xs_handle *xs, const char *front,
+			 struct ipc_frontend *frontend, const char **bad_key)
+{
+	uint64_t value;
+	int ret;
+
+	memset(frontend, 0, sizeof(*frontend));
+	*bad_key = XENUSERPTR_FIELD_FE_VERSION;
+	ret = store_read_number(xs, front, XENUSERPTR_FIELD_FE_VERSION,
+				UINT32_MAX, &value);
+	if (!ret && value != XENUSERPTR_PROTOCOL_VERSION)
+		ret = -EPROTONOSUPPORT;
+	if (ret)
+		return ret;
+	*bad_key = XENUSERPTR_FIELD_RING_REF;
+	ret = config_read_ring(xs, front, frontend);
+	if (ret)
+		return ret;
+	*bad_key = XENUSERPTR_FIELD_EVT_RING_REF;
+	ret = config_read_gref(xs, front, XENUSERPTR_FIELD_EVT_RING_REF,
+			       &frontend->evt_ref);
+	if (ret)
+		return ret;
+	*bad_key = XENUSERPTR_FIELD_FENCE_REF;
+	ret = config_read_gref(xs, front, XENUSERPTR_FIELD_FENCE_REF,
+			       &frontend->fence_ref);
+	if (ret)
+		return ret;
+	*bad_key = XENUSERPTR_FIELD_EVENT_CHANNEL;
+	ret = store_read_number(xs, front, XENUSERPTR_FIELD_EVENT_CHANNEL,
+				CONFIG_MAX_PORT, &value);
+	frontend->event_channel = (uint32_t)value;
+	return ret;
+}

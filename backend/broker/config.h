@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values of a device's xenstore nodes: the toolstack's quotas and the
+ * frontend's keys. The latter are a stranger's; each is checked on its own.
+ */
+#ifndef XU_CONFIG_H
+#define XU_CONFIG_H
+
+#include <stdint.h>
+#include <xenstore.h>
+
+#include "core.h"
+#include "ipc.h"
+
+#define CONFIG_GPU_LEN	64
+
+struct config {
+	struct core_limits limits;	/* max_requests, max_bind_ops unset */
+	uint64_t max_vram;
+	char gpu[CONFIG_GPU_LEN];	/* "" for the first one */
+};
+
+/* One quota: name, default, largest value, what it limits. */
+struct config_quota {
+	const char *key;
+	uint64_t value;
+	uint64_t max;
+	const char *text;
+};
+
+extern const struct config_quota config_quotas[];
+extern const unsigned int config_nr_quotas;
+
+/**
+ * config_read() - quotas and GPU of the backend's node
+ * @bad_key: (out) on failure: the key that is to blame
+ *
+ * Keys that are not there have their default. Returns 0 or -errno.
+ */
+int config_read(struct xs_handle *xs, const char *back, struct config *config,
+		const char **bad_key);
+
+/**
+ * config_read_frontend() - the frontend's keys for a connection
+ *
+ * Returns 0, -EPROTONOSUPPORT (version), or -errno with *@bad_key.
+ */
+int config_read_frontend(struct xs_handle *xs, const char *front,
+			 struct ipc_frontend *frontend, const char **bad_key);
+
+#endif /* XU_CONFIG_H */

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One device of one guest: reads both ends' nodes, carries out what decide.c
+ * says, and follows the life of its worker.
+ */
+#include "broker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "userptrif.h"
+
+/* More ends than fit into crash_us within this time, and we give up. */
+#define DEVICE_CRASH_WINDOW_US	60000000U
+
+/* Lines of the log that one guest can cause. */
+#define DEVICE_LOG_WINDOW_US	60000000U
+#define DEVICE_LOG_BURST	20U
+
+static const enum xenbus_state device_xenbus[DEV_NR_STATES] = {
+	[DEV_NEW] = XB_INITIALISING,
+	[DEV_WAITING] = XB_INIT_WAIT,
+	[DEV_STARTING] = XB_INIT_WAIT,
+	[DEV_CONNECTED] = XB_CONNECTED,
+	[DEV_STOPPING] = XB_CLOSING,
+	[DEV_CLOSED] = XB_CLOSED,
+	[DEV_BROKEN] = XB_CLOSED,
+};
+
+#define device_log(device, ...) do { \
+	if (log_limit_take(&(device)->log, clock_us())) \
+		log_line(__VA_ARGS__); \
+} while (0)
+
+static void device_set_state(struct device *device, enum device_state state)
+{
+	enum xenbus_state before = device_xenbus[device->state];
+	int ret;
+
+	log_debug("%u.%u: %s -> %s", device->domid, device->devid,
+		  device_state_name(device->state), device_state_name(state));
+	device->state = state;
+	if (device_xenbus[state] == before && state != DEV_WAITING)
+		return;
+	ret = store_write(device->broker->xs, XBT_NULL, device->back, "state",
+			  "%d", device_xenbus[state]);
+	if (ret)
+		device_log(device, LOG_ERR, "%u.%u: cannot write the state: %s",
+			   device->domid, device->devid, strerror(-ret));
+}
+
+/* Where xenbus devices leave their errors: error/<node>/error. */
+static void device_error_path(const struct device *device, char *path)
+{
+	snprintf(path, STORE_PATH_LEN, "error/backend/userptr/%u/%u",
+		 device->domid, device->devid);
+}
+
+static void device_set_error(struct device *device, int error,
+			     const char *text, const char *detail)
+{
+	char path[STORE_PATH_LEN];
+
+	device_error_path(device, path);
+	device_log(device, LOG_WARNING, "%u.%u: %s%s%s: %s", device->domid,
+		   device->devid, text, *detail ? ": " : "", detail,
+		   strerror(-error));
+	/* The log has it too; a store that refuses this node changes nothing. */
+	(void)store_write(device->broker->xs, XBT_NULL, path, "error",
+			  "%d %s%s%s", error, text, *detail ? ": " : "",
+			  detail);
+}
+
+static void device_clear_error(struct device *device)
+{
+	char path[STORE_PATH_LEN];
+
+	device_error_path(device, path);
+	xs_rm(device->broker->xs, XBT_NULL, path);
+}
+
+enum xenbus_state device_frontend_state(struct device *device)
+{
+	uint64_t state;
+
+	if (store_read_number(device->broker->xs, device->front, "state",
+			      XB_NR_STATES - 1, &state))
+		return XB_UNKNOWN;
+	return (enum xenbus_state)state;
+}
+
+static bool device_is_online(struct device *device)
+{
+	uint64_t online;
+
+	if (store_read_number(device->broker->xs, device->back, "online", 1,
+			      &online))
+		return false;
+	return online != 0;
+}
+
+static int device_write_keys(struct device *device)
+{
+	struct xs_handle *xs = device->broker->xs;
+	int ret;
+
+	ret = store_write(xs, XBT_NULL, device->back,
+			  XENUSERPTR_FIELD_BE_VERSIONS, "%d",
+			  XENUSERPTR_PROTOCOL_VERSION);
+	if (!ret)
+		ret = store_write(xs, XBT_NULL, device->back,
+				  XENUSERPTR_FIELD_MAX_RING_ORDER, "%u",
+				  XENUSERPTR_MAX_RING_ORDER);
+	if (!ret)
+		ret = store_write(xs, XBT_NULL, device->back,
+				  XENUSERPTR_FIELD_REVOCABLE, "0");
+	return ret;
+}
+
+static void device_publish(struct device *device)
+{
+	const char *bad_key = "";
+	int ret;
+
+	ret = config_read(device->broker->xs, device->back, &device->config,
+			  &bad_key);
+	if (ret) {
+		device_set_error(device, ret, "bad setting", bad_key);
+		device_set_state(device, DEV_BROKEN);
+		return;
+	}
+	ret = device_write_keys(device);
+	if (ret) {
+		device_set_error(device, ret, "cannot publish", "");
+		device_set_state(device, DEV_BROKEN);
+		return;
+	}
+	device_set_state(device, DEV_WAITING);
+}
+
+/* Counts an end that nobody asked for; true: there were too many. */
+static bool device_count_crash(struct device *device)
+{
+	size_t nr = sizeof(device->crash_us) / sizeof(device->crash_us[0]);
+	uint64_t oldest = device->crash_us[0];
+	uint64_t now = clock_us();
+
+	memmove(&device->crash_us[0], &device->crash_us[1],
+		(nr - 1) * sizeof(device->crash_us[0]));
+	device->crash_us[nr - 1] = now;
+	return oldest && now - oldest < DEVICE_CRASH_WINDOW_US;
+}
+
+/* No worker any more, or none came to be: Closed, or given up. */
+static void device_fail(struct device *device)
+{
+	if (device_xenbus[device->state] != XB_CLOSING)
+		device_set_state(device, DEV_STOPPING);
+	if (device_count_crash(device)) {
+		device_set_error(device, -EIO, "failed too often, given up",
+				 "");
+		device_set_state(device, DEV_BROKEN);
+		return;
+	}
+	device_set_state(device, DEV_CLOSED);
+}
+
+static void device_connect(struct device *device)
+{
+	struct ipc_frontend frontend;
+	const char *what = "";
+	int ret;
+
+	ret = config_read_frontend(device->broker->xs, device->front,
+				   &frontend, &what);
+	if (ret) {
+		device_set_error(device, ret, "bad frontend key", what);
+		device_fail(device);
+		return;
+	}
+	ret = worker_spawn(device, &frontend, &what);
+	if (ret) {
+		device_set_error(device, ret, "no worker", what);
+		device_fail(device);
+		return;
+	}
+	device_set_state(device, DEV_STARTING);
+}
+
+/* The toolstack may have written Closing over our Closed, and waits for it. */
+static void device_close(struct device *device)
+{
+	uint64_t state;
+
+	if (device->state != DEV_CLOSED && device->state != DEV_BROKEN) {
+		device_set_state(device, DEV_CLOSED);
+		return;
+	}
+	if (!store_read_number(device->broker->xs, device->back, "state",
+			       XB_NR_STATES - 1, &state) && state == XB_CLOSED)
+		return;
+	/* If this fails the toolstack's own time-out ends its wait. */
+	(void)store_write(device->broker->xs, XBT_NULL, device->back, "state",
+			  "%d", XB_CLOSED);
+}
+
+static void device_act(struct device *device, enum device_action action)
+{
+	switch (action) {
+	case ACT_NONE:
+		break;
+	case ACT_PUBLISH:
+		device_publish(device);
+		break;
+	case ACT_CONNECT:
+		device_connect(device);
+		break;
+	case ACT_STOP:
+		worker_stop(device);
+		device_set_state(device, DEV_STOPPING);
+		break;
+	case ACT_CLOSE:
+		device_close(device);
+		break;
+	}
+}
+
+void device_update(struct device *device)
+{
+	enum device_state before;
+
+	do {
+		before = device->state;
+		device_act(device, device_decide(device->state,
+						 device_frontend_state(device),
+						 device_is_online(device)));
+	} while (device->state != before);
+}
+
+void device_worker_ready(struct device *device)
+{
+	if (device->state != DEV_STARTING)
+		return;
+	device_clear_error(device);
+	device_log(device, LOG_INFO, "%u.%u: connected, GPU %s (%s), worker %d",
+		   device->domid, device->devid, device->gpu_path,
+		   device->gpu_driver, (int)device->pid);
+	device_set_state(device, DEV_CONNECTED);
+	device_update(device);
+}
+
+void device_worker_gone(struct device *device, int code, int wstatus)
+{
+	bool was_told = device->state == DEV_STOPPING;
+	struct ipc_report report = device->report;
+
+	worker_release(device);
+	if (was_told) {
+		device_log(device, LOG_INFO, "%u.%u: closed", device->domid,
+			   device->devid);
+		device_set_state(device, DEV_CLOSED);
+	} else if (report.type == IPC_REPORT_FAILED) {
+		device_set_error(device, report.error, report.text, "");
+		device_fail(device);
+	} else {
+		char text[64];
+
+		snprintf(text, sizeof(text), "worker %s %d",
+			 code == CLD_EXITED ? "exited with code" :
+			 "was killed by signal", wstatus);
+		device_set_error(device, -EIO, text, "");
+		device_fail(device);
+	}
+	device_update(device);
+}
+
+struct device *device_find(struct broker *broker, uint32_t domid,
+			   uint32_t devid)
+{
+	uint64_t key = (uint64_t)domid << 32 | devid;
+	struct device *device;
+
+	HASH_FIND(hh, broker->devices, &key, sizeof(key), device);
+	return device;
+}
+
+struct device *device_add(struct broker *broker, uint32_t domid,
+			  uint32_t devid)
+{
+	struct device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	device->broker = broker;
+	device->key = (uint64_t)domid << 32 | devid;
+	device->domid = domid;
+	device->devid = devid;
+	device->control = -1;
+	device->files = -1;
+	device->log.window_us = DEVICE_LOG_WINDOW_US;
+	device->log.burst = DEVICE_LOG_BURST;
+	snprintf(device->back, sizeof(device->back),
+		 "/local/domain/%u/backend/userptr/%u/%u", broker->own_domid,
+		 domid, devid);
+	snprintf(device->front, sizeof(device->front),
+		 "/local/domain/%u/device/userptr/%u", domid, devid);
+	snprintf(device->token, sizeof(device->token), "%u/%u", domid, devid);
+	HASH_ADD(hh, broker->devices, key, sizeof(device->key), device);
+	return device;
+}
+
+/* The guest's own directory is left when its last device goes. */
+static void device_remove_nodes(struct device *device)
+{
+	struct xs_handle *xs = device->broker->xs;
+	char parent[STORE_PATH_LEN];
+	unsigned int nr = 0;
+	char **names;
+
+	xs_rm(xs, XBT_NULL, device->back);
+	snprintf(parent, sizeof(parent), "/local/domain/%u/backend/userptr/%u",
+		 device->broker->own_domid, device->domid);
+	names = xs_directory(xs, XBT_NULL, parent, &nr);
+	if (names && !nr)
+		xs_rm(xs, XBT_NULL, parent);
+	free(names);
+}
+
+void device_abandon(struct device *device)
+{
+	if (device->pid > 0)
+		device_set_state(device, DEV_STOPPING);
+	worker_release(device);
+	HASH_DEL(device->broker->devices, device);
+	free(device);
+}
+
+void device_forget(struct device *device, bool remove)
+{
+	char path[STORE_PATH_LEN];
+
+	worker_kill(device);
+	if (!store_path(path, device->front, "state"))
+		xs_unwatch(device->broker->xs, path, device->token);
+	if (remove)
+		device_remove_nodes(device);
+	device_clear_error(device);
+	log_info("%u.%u: removed", device->domid, device->devid);
+	HASH_DEL(device->broker->devices, device);
+	free(device);
+}

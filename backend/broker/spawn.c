@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Starts, stops and reaps workers. A worker is a fresh image of this program
+ * with three descriptors; all else comes in its start message.
+ */
+#include "broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gpu.h"
+#include "module.h"
+
+/* A worker that was told to end and does not is killed. */
+#define SPAWN_STOP_US	5000000U
+
+static void spawn_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* In the child: exactly the descriptors of enum IPC_FD_*, then the image. */
+static void __attribute__((noreturn)) spawn_child(int control, int files,
+						  int lock)
+{
+	const int from[] = { control, files, lock };
+	char *const argv[] = { (char[]){ "userptrd" }, (char[]){ "--worker" },
+			       NULL };
+	int high[3];
+	sigset_t none;
+	int i;
+
+	/* First out of the way: targets and sources may overlap. */
+	for (i = 0; i < 3; i++) {
+		high[i] = fcntl(from[i], F_DUPFD, IPC_FD_END);
+		if (high[i] < 0)
+			_exit(127);
+	}
+	for (i = 0; i < 3; i++)
+		if (dup2(high[i], IPC_FD_CONTROL + i) < 0)
+			_exit(127);
+	if (close_range(IPC_FD_END, ~0U, 0) < 0)
+		_exit(127);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv("/proc/self/exe", argv);
+	_exit(127);
+}
+
+static int spawn_status_page(struct device *device)
+{
+	void *page;
+	int fd, ret;
+
+	fd = memfd_create("userptrd-status", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	/* A worker that shrank it would crash its reader. */
+	if (ftruncate(fd, sizeof(struct worker_status)) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		goto err_close;
+	page = mmap(NULL, sizeof(struct worker_status), PROT_READ, MAP_SHARED,
+		    fd, 0);
+	if (page == MAP_FAILED)
+		goto err_close;
+	device->status = page;
+	return fd;
+
+err_close:
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* The three descriptors of the start message, in their order. */
+static int spawn_open(struct device *device, int *fds, const char **why)
+{
+	const struct gpu_ops *ops;
+
+	*why = "GPU";
+	fds[IPC_START_GPU] = gpu_select(device->config.gpu, device->gpu_path,
+					sizeof(device->gpu_path), &ops);
+	if (fds[IPC_START_GPU] < 0)
+		return fds[IPC_START_GPU];
+	snprintf(device->gpu_driver, sizeof(device->gpu_driver), "%s",
+		 ops->driver);
+	*why = "/dev/xen/userptr-back";
+	fds[IPC_START_MODULE] = module_open((uint16_t)device->domid,
+					    device->config.limits.max_pages);
+	if (fds[IPC_START_MODULE] < 0)
+		return fds[IPC_START_MODULE];
+	*why = "page of counters";
+	fds[IPC_START_STATUS] = spawn_status_page(device);
+	return fds[IPC_START_STATUS] < 0 ? fds[IPC_START_STATUS] : 0;
+}
+
+static int spawn_send_start(struct device *device,
+			    const struct ipc_frontend *frontend, const int *fds)
+{
+	struct ipc_start start;
+
+	memset(&start, 0, sizeof(start));
+	start.domid = device->domid;
+	start.devid = device->devid;
+	start.frontend = *frontend;
+	start.limits = device->config.limits;
+	start.max_vram = device->config.max_vram;
+	start.debug = device->broker->debug;
+	start.sandbox_log = device->broker->sandbox_log;
+	snprintf(start.gpu_driver, sizeof(start.gpu_driver), "%s",
+		 device->gpu_driver);
+	return ipc_send(device->control, &start, sizeof(start), fds,
+			IPC_START_NR_FDS);
+}
+
+static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
+			    void *context)
+{
+	struct device *device = context;
+	struct ipc_report untrusted_report;
+	int ret;
+
+	(void)revents;
+	ret = ipc_recv(fd, &untrusted_report, sizeof(untrusted_report), NULL,
+		       0);
+	if (ret < 0) {
+		/* It has ended, or talks nonsense; the reaper has the rest. */
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		if (ret == -EBADMSG)
+			kill(device->pid, SIGKILL);
+		return 0;
+	}
+	untrusted_report.text[IPC_TEXT_LEN - 1] = '\0';
+	if (untrusted_report.type == IPC_REPORT_READY) {
+		device_worker_ready(device);
+	} else {
+		untrusted_report.type = IPC_REPORT_FAILED;
+		if (untrusted_report.error >= 0)
+			untrusted_report.error = -EIO;
+		device->report = untrusted_report;
+	}
+	return 0;
+}
+
+/* One more open file of the GPU that was chosen at the start. */
+static int spawn_on_files(sd_event_source *source, int fd, uint32_t revents,
+			  void *context)
+{
+	struct device *device = context;
+	struct ipc_files_rsp rsp = { 0 };
+	struct ipc_files_req req;
+	int ret, node = -1;
+
+	(void)revents;
+	ret = ipc_recv(fd, &req, sizeof(req), NULL, 0);
+	if (!ret && req.what == IPC_FILES_OPEN_GPU) {
+		node = open(device->gpu_path, O_RDWR | O_CLOEXEC);
+		rsp.error = node < 0 ? -errno : 0;
+	} else if (!ret) {
+		rsp.error = -EINVAL;
+	}
+	if (!ret)
+		ret = ipc_send(fd, &rsp, sizeof(rsp), &node, node >= 0);
+	spawn_close(&node);
+	if (ret < 0)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+static int spawn_on_child(sd_event_source *source, const siginfo_t *info,
+			  void *context)
+{
+	(void)source;
+	device_worker_gone(context, info->si_code, info->si_status);
+	return 0;
+}
+
+static int spawn_watch(struct device *device)
+{
+	sd_event *loop = device->broker->loop;
+	int ret;
+
+	ret = sd_event_add_child(loop, &device->child_source, device->pid,
+				 WEXITED, spawn_on_child, device);
+	/* Behind the control socket: the reason before the end. */
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(device->child_source, 10);
+	if (ret >= 0)
+		ret = sd_event_add_io(loop, &device->control_source,
+				      device->control, EPOLLIN,
+				      spawn_on_control, device);
+	if (ret >= 0)
+		ret = sd_event_add_io(loop, &device->files_source,
+				      device->files, EPOLLIN, spawn_on_files,
+				      device);
+	return ret < 0 ? ret : 0;
+}
+
+static int spawn_fork(struct device *device)
+{
+	int control[2], files[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) < 0) {
+		ret = -errno;
+		goto err_control;
+	}
+	device->pid = fork();
+	if (device->pid == 0)
+		spawn_child(control[1], files[1], device->broker->lock);
+	if (device->pid < 0) {
+		ret = -errno;
+		device->pid = 0;
+		goto err_files;
+	}
+	close(control[1]);
+	close(files[1]);
+	/* The broker waits for no worker. */
+	fcntl(control[0], F_SETFL, O_NONBLOCK);
+	fcntl(files[0], F_SETFL, O_NONBLOCK);
+	device->control = control[0];
+	device->files = files[0];
+	return 0;
+
+err_files:
+	close(files[0]);
+	close(files[1]);
+err_control:
+	close(control[0]);
+	close(control[1]);
+	return ret;
+}
+
+int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
+		 const char **why)
+{
+	int fds[IPC_START_NR_FDS] = { -1, -1, -1 };
+	int i, ret;
+
+	memset(&device->report, 0, sizeof(device->report));
+	ret = spawn_open(device, fds, why);
+	if (ret)
+		goto out;
+	*why = "process";
+	ret = spawn_fork(device);
+	if (!ret)
+		ret = spawn_watch(device);
+	if (!ret)
+		ret = spawn_send_start(device, frontend, fds);
+out:
+	for (i = 0; i < IPC_START_NR_FDS; i++)
+		spawn_close(&fds[i]);
+	if (ret) {
+		worker_kill(device);
+		worker_release(device);
+	}
+	return ret;
+}
+
+static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
+			       void *context)
+{
+	struct device *device = context;
+
+	(void)source;
+	(void)usec;
+	log_warn("%u.%u: worker %d does not end, killed", device->domid,
+		 device->devid, (int)device->pid);
+	kill(device->pid, SIGKILL);
+	return 0;
+}
+
+void worker_stop(struct device *device)
+{
+	int ret;
+
+	if (device->pid <= 0)
+		return;
+	ret = sd_event_add_time_relative(device->broker->loop,
+					 &device->kill_timer, CLOCK_MONOTONIC,
+					 SPAWN_STOP_US, 0, spawn_on_kill_timer,
+					 device);
+	if (ret < 0)
+		kill(device->pid, SIGKILL);
+	shutdown(device->control, SHUT_WR);
+}
+
+void worker_kill(struct device *device)
+{
+	if (device->pid <= 0)
+		return;
+	sd_event_source_disable_unref(device->child_source);
+	device->child_source = NULL;
+	kill(device->pid, SIGKILL);
+	while (waitpid(device->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	worker_release(device);
+}
+
+void worker_release(struct device *device)
+{
+	sd_event_source_disable_unref(device->control_source);
+	sd_event_source_disable_unref(device->files_source);
+	sd_event_source_disable_unref(device->child_source);
+	sd_event_source_disable_unref(device->kill_timer);
+	device->control_source = NULL;
+	device->files_source = NULL;
+	device->child_source = NULL;
+	device->kill_timer = NULL;
+	spawn_close(&device->control);
+	spawn_close(&device->files);
+	if (device->status)
+		munmap(device->status, sizeof(*device->status));
+	device->status = NULL;
+	device->pid = 0;
+}

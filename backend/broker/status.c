@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The status socket: whoever may connect (root) gets one JSON document with
+ * all devices, quotas and counters, and the end of the file. Nothing is read.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "rundir.h"
+
+static void status_put_number(struct json_object *object, const char *key,
+			      uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void status_put_text(struct json_object *object, const char *key,
+			    const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static struct json_object *status_limits(const struct config *config)
+{
+	struct json_object *limits = json_object_new_object();
+
+	status_put_number(limits, "max-pages", config->limits.max_pages);
+	status_put_number(limits, "max-objects", config->limits.max_objects);
+	status_put_number(limits, "max-vms", config->limits.max_vms);
+	status_put_number(limits, "max-mappings",
+			  config->limits.max_mappings);
+	status_put_number(limits, "max-jobs", config->limits.max_jobs);
+	status_put_number(limits, "max-vram", config->max_vram);
+	return limits;
+}
+
+static struct json_object *status_counters(const struct worker_status *status)
+{
+	struct json_object *counters = json_object_new_object();
+
+#define X(name, text) \
+	status_put_number(counters, #name, \
+			  atomic_load_explicit(&status->name, \
+					       memory_order_relaxed));
+	WORKER_COUNTERS(X)
+#undef X
+	return counters;
+}
+
+static struct json_object *status_device(struct device *device)
+{
+	struct json_object *object = json_object_new_object();
+
+	status_put_number(object, "domid", device->domid);
+	status_put_number(object, "devid", device->devid);
+	status_put_text(object, "state", device_state_name(device->state));
+	status_put_number(object, "frontend-state",
+			  device_frontend_state(device));
+	json_object_object_add(object, "limits",
+			       status_limits(&device->config));
+	if (!device->status)
+		return object;
+	status_put_number(object, "pid", (uint64_t)device->pid);
+	status_put_text(object, "gpu", device->gpu_path);
+	status_put_text(object, "driver", device->gpu_driver);
+	json_object_object_add(object, "counters",
+			       status_counters(device->status));
+	return object;
+}
+
+static struct json_object *status_document(struct broker *broker)
+{
+	struct json_object *document = json_object_new_object();
+	struct json_object *devices = json_object_new_array();
+	struct device *device, *next;
+
+	HASH_ITER(hh, broker->devices, device, next)
+		json_object_array_add(devices, status_device(device));
+	status_put_number(document, "domid", broker->own_domid);
+	json_object_object_add(document, "devices", devices);
+	return document;
+}
+
+static int status_on_connect(sd_event_source *source, int fd, uint32_t revents,
+			     void *context)
+{
+	struct json_object *document;
+	const char *text;
+	int client;
+
+	(void)source;
+	(void)revents;
+	client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (client < 0)
+		return 0;
+	document = status_document(context);
+	text = json_object_to_json_string_ext(document,
+					      JSON_C_TO_STRING_PLAIN);
+	/* It fits into an empty socket, or the reader gets less: no waiting. */
+	if (send(client, text, strlen(text), MSG_NOSIGNAL) < 0)
+		log_debug("status: %s", strerror(errno));
+	json_object_put(document);
+	close(client);
+	return 0;
+}
+
+int status_listen(struct broker *broker)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int ret;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 RUNDIR_SOCKET);
+	broker->status_sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
+				     SOCK_NONBLOCK, 0);
+	if (broker->status_sock < 0)
+		return -errno;
+	/* A remainder of an earlier broker; the lock says that it is dead. */
+	unlink(RUNDIR_SOCKET);
+	if (bind(broker->status_sock, (struct sockaddr *)&address,
+		 sizeof(address)) < 0 ||
+	    chmod(RUNDIR_SOCKET, 0600) < 0 ||
+	    listen(broker->status_sock, 8) < 0) {
+		log_err("cannot listen on %s: %s", RUNDIR_SOCKET,
+			strerror(errno));
+		return -errno;
+	}
+	ret = sd_event_add_io(broker->loop, NULL, broker->status_sock, EPOLLIN,
+			      status_on_connect, broker);
+	return ret < 0 ? ret : 0;
+}
