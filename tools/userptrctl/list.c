@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/* list: the devices that the toolstack knows, with the states of both ends. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "number.h"
+
+struct list {
+	struct ctl *ctl;
+	bool has_domid;
+	uint32_t domid;
+	struct json_object *devices;
+};
+
+static uint64_t list_state(struct ctl *ctl, const char *dir)
+{
+	uint64_t state;
+
+	if (store_read_number(ctl->xs, dir, "state", UINT32_MAX, &state))
+		return 0;
+	return state;
+}
+
+static void list_put(struct list *list, const struct ctl_device *device)
+{
+	struct json_object *object = json_object_new_object();
+	const char *back = ctl_state_name(list_state(list->ctl, device->back));
+	const char *front = ctl_state_name(list_state(list->ctl,
+						      device->front));
+	char gpu[STORE_TEXT_LEN];
+
+	if (store_read(list->ctl->xs, device->libxl, "gpu", gpu, sizeof(gpu)))
+		snprintf(gpu, sizeof(gpu), "first");
+	json_object_object_add(object, "domid",
+			       json_object_new_uint64(device->domid));
+	json_object_object_add(object, "devid",
+			       json_object_new_uint64(device->devid));
+	json_object_object_add(object, "backend",
+			       json_object_new_uint64(device->backend));
+	json_object_object_add(object, "gpu", json_object_new_string(gpu));
+	json_object_object_add(object, "backend-state",
+			       json_object_new_string(back));
+	json_object_object_add(object, "frontend-state",
+			       json_object_new_string(front));
+	json_object_array_add(list->devices, object);
+}
+
+static void list_scan_domain(struct list *list, const char *name)
+{
+	char dir[STORE_PATH_LEN];
+	struct ctl_device device;
+	unsigned int nr = 0, i;
+	uint64_t domid, devid;
+	char **names;
+
+	if (number_parse(name, UINT32_MAX, &domid) ||
+	    (list->has_domid && domid != list->domid))
+		return;
+	snprintf(dir, sizeof(dir), "/libxl/%u/device/userptr", (uint32_t)domid);
+	names = xs_directory(list->ctl->xs, XBT_NULL, dir, &nr);
+	for (i = 0; names && i < nr; i++)
+		if (!number_parse(names[i], UINT32_MAX, &devid) &&
+		    !ctl_find_device(list->ctl, (uint32_t)domid,
+				     (uint32_t)devid, &device))
+			list_put(list, &device);
+	free(names);
+}
+
+static const char *list_get(struct json_object *device, const char *key)
+{
+	return json_object_get_string(json_object_object_get(device, key));
+}
+
+static void list_print(struct json_object *devices)
+{
+	size_t i;
+
+	printf("%-6s %-6s %-8s %-20s %-14s %s\n", "DOMID", "DEVID", "BACKEND",
+	       "GPU", "BACKEND-STATE", "FRONTEND-STATE");
+	for (i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices,
+								       i);
+
+		printf("%-6s %-6s %-8s %-20s %-14s %s\n",
+		       list_get(device, "domid"), list_get(device, "devid"),
+		       list_get(device, "backend"), list_get(device, "gpu"),
+		       list_get(device, "backend-state"),
+		       list_get(device, "frontend-state"));
+	}
+}
+
+int ctl_list(struct ctl *ctl)
+{
+	struct list list = { .ctl = ctl };
+	unsigned int nr = 0, i;
+	char **names;
+
+	if (ctl->nr_args > 1)
+		return ctl_error(CTL_USAGE, "list: one domain at most");
+	if (ctl->nr_args == 1) {
+		if (ctl_find_domain(ctl, ctl->args[0], &list.domid))
+			return ctl_error(CTL_NO_ENTRY, "no domain '%s'",
+					 ctl->args[0]);
+		list.has_domid = true;
+	}
+	list.devices = json_object_new_array();
+	names = xs_directory(ctl->xs, XBT_NULL, "/libxl", &nr);
+	for (i = 0; names && i < nr; i++)
+		list_scan_domain(&list, names[i]);
+	free(names);
+	if (ctl->json)
+		puts(json_object_to_json_string_ext(list.devices,
+						    JSON_C_TO_STRING_PRETTY));
+	else
+		list_print(list.devices);
+	json_object_put(list.devices);
+	return CTL_OK;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/* Options and commands of userptrctl. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+
+#define CTL_VERSION	"0.1"
+#define CTL_TIMEOUT_S	30U
+#define CTL_MAX_TIMEOUT	3600U
+
+static const struct {
+	const char *name;
+	int (*run)(struct ctl *ctl);
+} ctl_commands[] = {
+	{ "attach", ctl_attach },
+	{ "detach", ctl_detach },
+	{ "list", ctl_list },
+	{ "stat", ctl_stat },
+};
+
+static const struct option ctl_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void ctl_help(FILE *out)
+{
+	fputs("usage: userptrctl attach DOMAIN [KEY=VALUE]...\n"
+	      "       userptrctl detach DOMAIN DEVID [--force] [--timeout SECONDS]\n"
+	      "       userptrctl list [DOMAIN] [--json]\n"
+	      "       userptrctl stat [DOMAIN] [--json]\n"
+	      "\n"
+	      "attach  give a guest a userptr device; prints its number. Keys:\n"
+	      "          devid=N        number of the device (default: the first free one)\n"
+	      "          backend=DOMAIN the domain with the GPU (default: this one)\n"
+	      "          gpu=WHICH      PCI address or render node (default: the first)\n"
+	      "          max-pages=N max-objects=N max-vms=N max-mappings=N max-jobs=N\n"
+	      "          max-vram=OCTETS    quotas; see userptrctl(8)\n"
+	      "detach  take it away; with --force even if the guest does not let go\n"
+	      "list    devices and the states of both ends\n"
+	      "stat    counters of the workers of this domain's userptrd\n"
+	      "\n"
+	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain or device,\n"
+	      "            4 userptrd does not answer, 5 timed out\n", out);
+}
+
+static int ctl_run(struct ctl *ctl, const char *command)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(ctl_commands) / sizeof(ctl_commands[0]); i++)
+		if (!strcmp(command, ctl_commands[i].name))
+			break;
+	if (i == sizeof(ctl_commands) / sizeof(ctl_commands[0]))
+		return ctl_error(CTL_USAGE, "unknown command '%s'", command);
+	ctl->xs = xs_open(0);
+	if (!ctl->xs)
+		return ctl_error(CTL_FAILED, "cannot open xenstore: %s",
+				 strerror(errno));
+	ret = ctl_commands[i].run(ctl);
+	xs_close(ctl->xs);
+	return ret;
+}
+
+static int ctl_parse(struct ctl *ctl, int argc, char **argv)
+{
+	uint64_t value;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "hVjft:", ctl_options,
+				     NULL)) != -1) {
+		switch (option) {
+		case 'h':
+			ctl_help(stdout);
+			exit(CTL_OK);
+		case 'V':
+			puts("userptrctl " CTL_VERSION);
+			exit(CTL_OK);
+		case 'j':
+			ctl->json = true;
+			break;
+		case 'f':
+			ctl->force = true;
+			break;
+		case 't':
+			if (number_parse(optarg, CTL_MAX_TIMEOUT, &value))
+				return ctl_error(CTL_USAGE, "bad time '%s'",
+						 optarg);
+			ctl->timeout_s = (unsigned int)value;
+			break;
+		default:
+			return CTL_USAGE;
+		}
+	}
+	return CTL_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { .timeout_s = CTL_TIMEOUT_S };
+	int ret;
+
+	ret = ctl_parse(&ctl, argc, argv);
+	if (ret == CTL_OK && optind == argc)
+		ret = CTL_USAGE;
+	if (ret != CTL_OK) {
+		ctl_help(stderr);
+		return ret;
+	}
+	ctl.args = argv + optind + 1;
+	ctl.nr_args = argc - optind - 1;
+	ret = ctl_run(&ctl, argv[optind]);
+	if (fflush(stdout) != 0 && ret == CTL_OK)
+		ret = ctl_error(CTL_FAILED, "output: %s", strerror(errno));
+	return ret;
+}

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# userptrctl. It shares the strict parsers of the daemon.
+CTL_DIR := tools/userptrctl
+CTL_SRCS := $(wildcard $(CTL_DIR)/*.c) backend/common/number.c \
+	backend/xen/store.c backend/broker/config.c
+CTL_CFLAGS = $(DAEMON_CFLAGS) -I$(CTL_DIR)
+CTL_LIBS := -lxenstore -ljson-c
+CTL_BIN := $(BUILD)/bin/userptrctl
+CTL_OBJS := $(CTL_SRCS:%.c=$(BUILD)/obj/%.o)
+
+$(BUILD)/obj/$(CTL_DIR)/%.o: $(CTL_DIR)/%.c $(DAEMON_HDRS) $(CTL_DIR)/ctl.h
+	@mkdir -p $(@D)
+	@$(CC) $(CTL_CFLAGS) -O2 -g -c -o $@ $<
+
+$(CTL_BIN): $(CTL_OBJS)
+	@mkdir -p $(@D)
+	@$(CC) -o $@ $^ $(CTL_LIBS)
+
+ALL_TARGETS += $(CTL_BIN)
+RIG_PROGRAMS += $(CTL_BIN)
+CHECK_TARGETS += $(CTL_BIN)
