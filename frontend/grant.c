@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * grant.c: which page is granted under which grant reference.
+ *
+ * Step A3 of the walk "register and use": pin.c -> grant.c -> dir.c, and the
+ * last step of letting an object go. A page has one gref per access mode,
+ * shared by all objects of the device that contain it. Every user of a gref
+ * holds a pin of its own, so a page whose gref has other users may lose one
+ * pin at any time; the last pin goes only after the hypervisor has accepted
+ * the end of the grant. Locking: xu_grants.lock.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+
+#include "xen_userptr.h"
+
+/* gnttab_alloc_grant_references() takes a u16 and walks a list. */
+#define GREFS_PER_CALL		16384U
+#define GREF_RESERVE_MAX	16384U
+#define GRANTS_PER_LOCK		512U
+
+static unsigned int grant_reserve = 2048;
+module_param(grant_reserve, uint, 0644);
+MODULE_PARM_DESC(grant_reserve,
+		 "Grant references left for disk, network and others (default 2048, at most 16384)");
+
+/* An entry: gref in the low 32 bits, number of users above. */
+static void *entry_make(grant_ref_t gref, u32 users)
+{
+	return xa_mk_value((unsigned long)users << 32 | gref);
+}
+
+static grant_ref_t entry_gref(void *entry)
+{
+	return lower_32_bits(xa_to_value(entry));
+}
+
+static u32 entry_users(void *entry)
+{
+	return xa_to_value(entry) >> 32;
+}
+
+void xu_grants_init(struct xu_grants *grants, domid_t domid)
+{
+	BUILD_BUG_ON(BITS_PER_LONG != 64);
+	mutex_init(&grants->lock);
+	xa_init(&grants->table[0]);
+	xa_init(&grants->table[1]);
+	grants->domid = domid;
+	atomic_long_set(&grants->nr_grefs, 0);
+}
+
+void xu_grants_fini(struct xu_grants *grants)
+{
+	WARN_ON(!xa_empty(&grants->table[0]) || !xa_empty(&grants->table[1]));
+	xa_destroy(&grants->table[0]);
+	xa_destroy(&grants->table[1]);
+	mutex_destroy(&grants->lock);
+}
+
+/*
+ * The number of free grefs is not visible, so the reserve is proved by
+ * taking it along. It goes back before anything else happens, because disk
+ * and network cannot allocate in the meantime.
+ */
+int xu_grefs_alloc(u32 count, grant_ref_t *head)
+{
+	u32 reserve = min(READ_ONCE(grant_reserve), GREF_RESERVE_MAX);
+	grant_ref_t all, mine = GREF_LIST_END;
+	int err;
+
+	if (WARN_ON(!count || count > GREFS_PER_CALL))
+		return -EINVAL;
+	err = gnttab_alloc_grant_references(count + reserve, &all);
+	if (err)
+		return -ENOSPC;
+	while (count--)
+		gnttab_release_grant_reference(&mine,
+					       gnttab_claim_grant_reference(&all));
+	gnttab_free_grant_references(all);
+	*head = mine;
+	return 0;
+}
+
+static u32 grants_count_new(struct xarray *table, struct page **pages,
+			    u32 count)
+{
+	u32 i, nr_new = 0;
+
+	for (i = 0; i < count; i++)
+		nr_new += !xa_load(table, page_to_pfn(pages[i]));
+	return nr_new;
+}
+
+/*
+ * A page may stand twice in one array; then @head keeps one reference too
+ * many, which the caller gives back.
+ */
+static int grant_get(struct xu_grants *grants, struct page *page,
+		     bool readonly, grant_ref_t *head, u32 *gref)
+{
+	struct xarray *table = &grants->table[readonly];
+	unsigned long pfn = page_to_pfn(page);
+	void *entry = xa_load(table, pfn);
+	int err;
+
+	if (entry) {
+		*gref = entry_gref(entry);
+		if (entry_users(entry) >= S32_MAX >> 2)
+			return -EOVERFLOW;
+		xa_store(table, pfn, entry_make(*gref, entry_users(entry) + 1),
+			 GFP_KERNEL);
+		return 0;
+	}
+	*gref = gnttab_claim_grant_reference(head);
+	err = xa_err(xa_store(table, pfn, entry_make(*gref, 1), GFP_KERNEL));
+	if (err) {
+		gnttab_release_grant_reference(head, *gref);
+		return err;
+	}
+	gnttab_page_grant_foreign_access_ref_one(*gref, grants->domid, page,
+						 readonly);
+	atomic_long_inc(&grants->nr_grefs);
+	return 0;
+}
+
+/* False: the other domain still uses the grant; nothing changed. */
+static bool grant_put(struct xu_grants *grants, struct page *page,
+		      bool readonly)
+{
+	struct xarray *table = &grants->table[readonly];
+	unsigned long pfn = page_to_pfn(page);
+	void *entry = xa_load(table, pfn);
+	grant_ref_t gref = entry_gref(entry);
+
+	if (entry_users(entry) > 1) {
+		xa_store(table, pfn, entry_make(gref, entry_users(entry) - 1),
+			 GFP_KERNEL);
+		return true;
+	}
+	if (!gnttab_try_end_foreign_access(gref))
+		return false;
+	xa_erase(table, pfn);
+	atomic_long_dec(&grants->nr_grefs);
+	return true;
+}
+
+int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly, u32 *grefs, u32 *done)
+{
+	grant_ref_t head = GREF_LIST_END;
+	u32 nr_new;
+	int err = 0;
+
+	*done = 0;
+	mutex_lock(&grants->lock);
+	nr_new = grants_count_new(&grants->table[readonly], pages, count);
+	if (nr_new)
+		err = xu_grefs_alloc(nr_new, &head);
+	while (!err && *done < count) {
+		err = grant_get(grants, pages[*done], readonly, &head,
+				&grefs[*done]);
+		if (!err)
+			(*done)++;
+	}
+	if (head != GREF_LIST_END)
+		gnttab_free_grant_references(head);
+	mutex_unlock(&grants->lock);
+	return err;
+}
+
+/* Order the pages: those that may be unpinned first. Returns their number. */
+static u32 grants_end(struct xu_grants *grants, struct page **pages, u32 count,
+		      bool readonly)
+{
+	u32 i, ended = 0;
+
+	mutex_lock(&grants->lock);
+	for (i = 0; i < count; i++) {
+		if (grant_put(grants, pages[i], readonly))
+			swap(pages[ended++], pages[i]);
+	}
+	mutex_unlock(&grants->lock);
+	return ended;
+}
+
+u32 xu_grants_put(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly)
+{
+	u32 first, batch, ended, kept = 0;
+
+	for (first = 0; first < count; first += batch) {
+		batch = min(count - first, GRANTS_PER_LOCK);
+		ended = grants_end(grants, pages + first, batch, readonly);
+		unpin_user_pages_dirty_lock(pages + first, ended, !readonly);
+		memmove(pages + kept, pages + first + ended,
+			(batch - ended) * sizeof(*pages));
+		kept += batch - ended;
+		cond_resched();
+	}
+	return kept;
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * xen_userptr.h: what the files of the guest driver share.
+ *
+ * Objects and their lifetimes:
+ *
+ *   xu_device   one xenbus device and its render node
+ *   xu_conn     one connection with a backend; a reconnect makes a new one
+ *   xu_object   registered memory (a GEM object); outlives its handle until
+ *               the grants of its pages have ended
+ *   xu_vm       a GPU address space with its job queues
+ *   xu_job      one EXEC or VM_BIND on its way; it is its own dma_fence
+ *
+ * Lock order, outer to inner. Nothing that may wait for the other VM is ever
+ * called with one of them held.
+ *
+ *   xu_device.state_mutex    connect, disconnect, registration of the node
+ *   xu_vm.lock               (mutex) creation and end of queues
+ *   xu_conn.timeline_lock    (mutex) fence page, event page, timelines
+ *   xu_grants.lock           (mutex) which page has which gref
+ *   xu_vm.state_lock         (spin) state of a VM
+ *   xu_queue.lock            (spin) lists of jobs
+ *   xu_object.lock           (spin) state of an object
+ *   xu_conn.lock             (spin) the request ring
+ *   xu_job.fence_lock        (spin, irq) leaf; of one dma_fence
+ *   xu_device.check_lock     (spin) leaf; the only lock of the MMU notifier
+ */
+#ifndef XEN_USERPTR_H
+#define XEN_USERPTR_H
+
+#include <linux/completion.h>
+#include <linux/dma-fence.h>
+#include <linux/kref.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+
+#include <xen/grant_table.h>
+#include <xen/interface/io/ring.h>
+#include <xen/xenbus.h>
+
+#include "../protocol/userptrif.h"
+#include "../protocol/xen_userptr_drm.h"
+
+/* Limits of one call, beside those of the protocol. */
+#define XU_MAX_RANGES		65536U
+#define XU_MAX_SYNCS		1024U
+#define XU_MAX_ENGINES		64U
+#define XU_MAX_RING_PAGES	(1U << XENUSERPTR_MAX_RING_ORDER)
+
+/* The end of a private list of grefs, as drivers/xen/grant-table.c has it. */
+#define GREF_LIST_END		((grant_ref_t)0xffffffff)
+
+/* "No index" of error_range and error_op. */
+#define XU_NO_INDEX		(~0U)
+
+struct xu_conn;
+struct xu_device;
+struct xu_job;
+struct xu_queue;
+struct xu_vm;
+
+extern struct workqueue_struct *xu_release_wq;
+extern struct workqueue_struct *xu_job_wq;
+
+/* ------------------------------------------------------------- grant.c */
+
+/*
+ * Which page is granted under which gref, one table per access mode. An
+ * entry is a value: the gref and the number of users of it.
+ */
+struct xu_grants {
+	struct mutex lock;
+	struct xarray table[2];		/* [readonly], by page frame number */
+	domid_t domid;
+	atomic_long_t nr_grefs;
+};
+
+void xu_grants_init(struct xu_grants *grants, domid_t domid);
+void xu_grants_fini(struct xu_grants *grants);
+
+/*
+ * Take @count grefs out of the free ones so that the reserve for disk and
+ * network stays, as a private list. Never sleeps for long. -ENOSPC.
+ */
+int xu_grefs_alloc(u32 count, grant_ref_t *head);
+
+/*
+ * Grant @count pinned pages, at most 16384; each page that has a gref of
+ * this access mode already keeps it and gets one user more. Writes the grefs
+ * to @grefs. On failure (-ENOSPC, -ENOMEM) the first @done pages are granted
+ * and wait for xu_grants_put(). May sleep.
+ */
+int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly, u32 *grefs, u32 *done);
+
+/*
+ * Drop one user of each of @count pages and unpin those that no gref of
+ * ours needs any more. Pages whose grant the other domain still uses stay
+ * pinned and granted, and are moved to the start of @pages. Returns their
+ * number. May sleep; allocates nothing.
+ */
+u32 xu_grants_put(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly);
+
+/* --------------------------------------------------------------- dir.c */
+
+/* Zeroed kernel pages that the backend may read. */
+struct xu_kpages {
+	struct list_head link;		/* in the retry list, quarantine.c */
+	u32 nr;
+	struct {
+		struct page *page;
+		grant_ref_t gref;
+	} entry[] __counted_by(nr);
+};
+
+/* Allocate and grant @nr pages. ERR_PTR(-ENOMEM, -ENOSPC). May sleep. */
+struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr);
+/* Free all whose grant has ended; true when nothing is left. */
+bool xu_kpages_try_free(struct xu_kpages *kpages);
+/* Free; what the backend still maps goes to the retry list. NULL is fine. */
+void xu_kpages_free(struct xu_kpages *kpages);
+
+/* A directory with room for @nr_entries grefs, chained and granted. */
+struct xu_kpages *xu_dir_create(domid_t domid, u32 nr_entries);
+/* The XENUSERPTR_DIR_ENTRIES entries of its page number @page. */
+u32 *xu_dir_grefs(struct xu_kpages *dir, u32 page);
+/* The gref that goes into a request. */
+static inline u32 xu_dir_gref(const struct xu_kpages *dir)
+{
+	return dir->entry[0].gref;
+}
+
+/* -------------------------------------------------------------- ring.c */
+
+/*
+ * A request on its way. The owner keeps it alive until @done was called.
+ * @done runs in process context with no lock of the connection held; @rsp is
+ * a private, checked copy, or NULL when the connection broke. @err is the
+ * status as an errno.
+ */
+struct xu_req {
+	struct list_head link;
+	struct xen_userptrif_req pkt;
+	void (*done)(struct xu_req *req, int err,
+		     const struct xen_userptrif_rsp *rsp);
+};
+
+/*
+ * Queue a request; order of calls is order on the ring. Never sleeps. When
+ * it fails (-ENODEV, -EIO: the connection is broken) @done is not called.
+ */
+int xu_ring_submit(struct xu_conn *conn, struct xu_req *req);
+
+/*
+ * Send @pkt and wait for the answer, killable. -EINTR: the process is dying,
+ * the answer will be dropped. @rsp may be NULL.
+ */
+int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
+		 struct xen_userptrif_rsp *rsp);
+
+/* Take all responses. False: nothing was there. */
+bool xu_ring_drain(struct xu_conn *conn);
+
+int xu_status_to_errno(u32 status);
+bool xu_status_valid(u32 status);
+
+/* -------------------------------------------------------------- conn.c */
+
+struct xu_timeline {
+	struct xu_queue *queue;		/* timeline_lock */
+	u64 sent;			/* last seqno sent; queue's lock */
+	u64 seen;			/* last value acted on; timeline_lock */
+	u64 read;			/* last value read; timeline_lock */
+};
+
+struct xu_conn {
+	struct kref ref;
+	struct xu_device *xd;
+	domid_t domid;
+
+	spinlock_t lock;		/* the ring, slots, backlog, broken */
+	struct xen_userptrif_front_ring ring;
+	struct xu_req *slot[512];	/* by request id */
+	DECLARE_BITMAP(slot_used, 512);
+	u32 nr_slots;
+	struct list_head backlog;	/* requests that wait for a slot */
+	int broken;			/* 0, or why it cannot be used */
+
+	u32 nr_ring_pages;
+	void *ring_pages;
+	grant_ref_t ring_gref[XU_MAX_RING_PAGES];
+	struct xen_userptrif_evt_page *evt_page;
+	grant_ref_t evt_gref;
+	struct xen_userptrif_fence_page *fence_page;
+	grant_ref_t fence_gref;
+	evtchn_port_t evtchn;
+	int irq;			/* 0: none */
+
+	struct mutex timeline_lock;
+	DECLARE_BITMAP(timeline_used, XENUSERPTR_MAX_TIMELINES);
+	struct xu_timeline timeline[XENUSERPTR_MAX_TIMELINES];
+	u32 evt_cons;			/* timeline_lock */
+	bool closed;			/* timeline_lock: pages are gone */
+
+	struct xarray objs;		/* obj_id -> xu_object */
+	struct xarray vms;		/* vm_id -> xu_vm */
+
+	bool ready;			/* xd->conn_lock: INFO is known */
+	struct xen_userptrif_rsp_device device;
+	struct xen_userptrif_rsp_limits limits;
+	char name[XENUSERPTR_NAME_LEN];
+	atomic_t nr_inflight;		/* jobs sent and not ended */
+	DECLARE_BITMAP(timeline_stalled, XENUSERPTR_MAX_TIMELINES);
+
+	struct work_struct connect_work;
+	struct work_struct close_work;
+};
+
+/* The usable connection of a device with a reference, or NULL. */
+struct xu_conn *xu_conn_get_ready(struct xu_device *xd);
+static inline struct xu_conn *xu_conn_get(struct xu_conn *conn)
+{
+	kref_get(&conn->ref);
+	return conn;
+}
+void xu_conn_put(struct xu_conn *conn);
+
+/* Make the shared pages and the event channel. Process context. */
+struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order);
+
+/*
+ * Fail all that waits with @err and let everything of the connection go.
+ * Returns at once; the shared pages are ended by close_work. Idempotent.
+ */
+void xu_conn_break(struct xu_conn *conn, int err);
+/* The backend broke the protocol: say so and break the connection. */
+__printf(2, 3)
+void xu_conn_violation(struct xu_conn *conn, const char *format, ...);
+/* Ask the backend what it is; fills device, limits and name. May wait. */
+int xu_conn_query(struct xu_conn *conn);
+
+/* ------------------------------------------------------- object.c, pin.c */
+
+enum xu_object_state {
+	XU_OBJECT_NEW,		/* not known to the backend */
+	XU_OBJECT_CREATING,	/* OBJ_CREATE is not answered */
+	XU_OBJECT_LIVE,
+	XU_OBJECT_DESTROYING,	/* OBJ_DESTROY is not answered */
+	XU_OBJECT_ENDING,	/* grants are being ended */
+	XU_OBJECT_GONE,		/* no page is left */
+};
+
+/* One range of the program's memory with its notifier. */
+struct xu_range {
+	struct mmu_interval_notifier notifier;
+	struct xu_object *obj;
+	unsigned long addr;
+	u32 nr_pages;
+	u32 first_page;			/* of the object */
+	bool watched;
+};
+
+struct xu_user;
+
+struct xu_object {
+	struct drm_gem_object gem;
+	struct kref ref;		/* GEM, the registration, requests */
+	struct xu_device *xd;
+	struct xu_conn *conn;
+	u32 id;				/* on the wire; 0: none */
+	bool readonly;
+
+	spinlock_t lock;		/* state, released, create_err */
+	enum xu_object_state state;
+	bool released;			/* let go as soon as possible */
+	bool id_stuck;			/* the backend may still know the id */
+	int create_err;			/* lock */
+	struct completion created;
+	struct xu_req req;		/* OBJ_CREATE, then OBJ_DESTROY */
+
+	struct mm_struct *mm;
+	struct page **pages;
+	u32 nr_pages;			/* of the buffer */
+	u32 nr_pinned;			/* pages[0..nr_pinned) are pinned */
+	u32 nr_granted;			/* and the first nr_granted granted */
+	bool charged;			/* in mm->pinned_vm, else in user */
+	struct xu_kpages *dir;
+
+	struct xu_range *ranges;
+	u32 nr_ranges;
+	/* Under xd->check_lock: */
+	bool check;			/* memory may have been replaced */
+	bool stale;			/* memory was replaced; set once */
+	bool unmapped;			/* memory was unmapped; set once */
+	struct list_head check_link;	/* xd->check_list: check or stale */
+	u32 lost_pages;			/* xa_lock of conn->objs */
+
+	struct xu_user *user;
+	bool quarantined;		/* was given to quarantine.c */
+	u32 nr_quarantined;		/* counted in user */
+	struct list_head retry_link;	/* in the retry list, quarantine.c */
+	struct work_struct end_work;
+	struct work_struct release_work;
+};
+
+#define to_xu_object(gem_obj) container_of(gem_obj, struct xu_object, gem)
+
+struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
+				  u32 nr_ranges, bool readonly);
+static inline struct xu_object *xu_object_get(struct xu_object *obj)
+{
+	kref_get(&obj->ref);
+	return obj;
+}
+void xu_object_put(struct xu_object *obj);
+/* Tell the backend; waits for the answer, killable. */
+int xu_object_register(struct xu_object *obj);
+/* Start to let the object go. Never sleeps, any number of times. */
+void xu_object_release(struct xu_object *obj);
+/* Its connection broke. */
+void xu_object_conn_lost(struct xu_object *obj);
+/*
+ * One attempt to end what is left of the grants. True: nothing was left and
+ * the caller must not touch the object any more. One caller at a time.
+ */
+bool xu_object_try_end(struct xu_object *obj);
+void xu_object_released(struct xu_object *obj);
+/* -ENODEV, -ESTALE, or 0 when a VM of @conn may use it. */
+int xu_object_usable(struct xu_object *obj, struct xu_conn *conn);
+
+/* create.c */
+int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* pin.c: charge, check and pin the ranges; *error_range on their errors. */
+int xu_object_pin(struct xu_object *obj, u32 *error_range);
+int xu_object_charge(struct xu_object *obj);
+void xu_object_uncharge(struct xu_object *obj);
+
+/* notifier.c */
+int xu_object_watch(struct xu_object *obj);
+void xu_object_unwatch(struct xu_object *obj);
+/* Compare what is marked "check" and may be mapped in @vm; -ESTALE. Sleeps. */
+int xu_vm_check_objects(struct xu_vm *vm);
+/* Take an object off the list of those to compare. */
+void xu_object_uncheck(struct xu_object *obj);
+
+/* -------------------------------------------------------- quarantine.c */
+
+void xu_quarantine_fini(void);
+struct xu_user *xu_user_get(kuid_t uid);
+void xu_user_put(struct xu_user *user);
+/* -EBUSY when this user has too many pages that do not end. Killable. */
+int xu_user_check_cap(struct xu_user *user);
+void xu_user_releasing(struct xu_user *user, long pages);
+/* Give an object or kernel pages whose grants would not end to the timer. */
+void xu_quarantine_object(struct xu_object *obj);
+void xu_quarantine_kpages(struct xu_kpages *kpages);
+/* Something happened that may let grants end: try now. */
+void xu_quarantine_kick(void);
+long xu_quarantine_pages(void);
+long xu_releasing_pages(void);
+
+/* ---------------------------------------------------- fence.c (queues) */
+
+struct xu_job {
+	struct dma_fence fence;		/* first: freed by RCU */
+	spinlock_t fence_lock;
+	struct list_head link;		/* queue lists; queue's lock */
+	struct xu_queue *queue;		/* valid until signalled */
+	struct completion signaled;
+	u64 seqno;			/* on the wire, EXEC only */
+	int error;			/* queue's lock */
+	bool sent;			/* queue's lock: was put on the ring */
+	bool ended;			/* queue's lock */
+	u32 error_index;		/* of the answer */
+	u64 start_ns;
+
+	struct dma_fence **deps;	/* wait for these first */
+	u32 nr_deps;
+	u32 next_dep;
+	bool dep_armed;
+	bool dep_fired;
+	struct dma_fence_cb dep_cb;
+
+	struct xu_req req;
+	struct xu_bind *bind;		/* VM_BIND only */
+};
+
+/* Jobs of one VM and engine (or its binds), in order. */
+struct xu_queue {
+	struct xu_vm *vm;
+	bool is_bind;
+	u32 engine;
+	u32 timeline;
+	spinlock_t lock;
+	struct list_head pending;	/* wait for fences; not sent */
+	struct list_head running;	/* sent, or only waiting to signal */
+	int dead;			/* errno for new jobs */
+	atomic_t nr_jobs;		/* not signalled */
+	u64 context;
+	u64 fence_seqno;
+	u64 completed;			/* value of the fence page */
+	u64 last_end_ns;		/* lock */
+	struct work_struct work;
+};
+
+struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 engine, bool is_bind);
+void xu_queue_destroy(struct xu_queue *queue);
+struct xu_job *xu_job_alloc(void);
+static inline void xu_job_get(struct xu_job *job)
+{
+	dma_fence_get(&job->fence);
+}
+static inline void xu_job_put(struct xu_job *job)
+{
+	dma_fence_put(&job->fence);
+}
+/* A job that was never pushed. */
+void xu_job_free_unarmed(struct xu_job *job);
+/*
+ * Arm the fence and queue the job; xu_queue_run() starts it. The caller
+ * keeps its reference. On failure (-EBUSY, or why the queue is dead) the job
+ * is still unarmed.
+ */
+int xu_queue_push(struct xu_queue *queue, struct xu_job *job);
+/* Send what can be sent. */
+void xu_queue_run(struct xu_queue *queue);
+/* The same from any context, later. */
+void xu_queue_kick(struct xu_queue *queue);
+/* End every job with @err and refuse new ones. */
+void xu_queue_fail(struct xu_queue *queue, int err);
+/* End the jobs that were not sent with @err and refuse new ones. */
+void xu_queue_cancel_pending(struct xu_queue *queue, int err);
+/* The backend says that all up to @seqno ended. */
+void xu_queue_completed(struct xu_queue *queue, u64 seqno);
+/* It says that a job will end with an error. False: there is no such job. */
+bool xu_queue_job_error(struct xu_queue *queue, u64 seqno, int err,
+			u64 fault_va);
+
+/* timeline.c */
+int xu_timeline_alloc(struct xu_conn *conn, struct xu_queue *queue);
+void xu_timelines_free(struct xu_conn *conn, struct xu_vm *vm);
+/*
+ * Read the fence page and the event page and signal. timeline_lock held.
+ * 1: something was there; 0: nothing; -EPROTO: *@reason is what was wrong.
+ */
+int xu_timeline_poll(struct xu_conn *conn, const char **reason);
+/* Wake the queues that waited for the number of jobs to fall. */
+void xu_timeline_kick_stalled(struct xu_conn *conn);
+
+/* -------------------------------------------------------------- sync.c */
+
+struct xu_sync_out {
+	struct drm_syncobj *syncobj;
+	struct dma_fence_chain *chain;	/* timelines only */
+	u64 point;
+};
+
+struct xu_syncs {
+	struct dma_fence **in;
+	u32 nr_in;
+	struct xu_sync_out *out;
+	u32 nr_out;
+};
+
+int xu_syncs_parse(struct drm_file *file, u64 user_syncs, u32 nr_syncs,
+		   struct xu_syncs *syncs);
+/* Give the in-fences to the job. */
+void xu_syncs_move_in(struct xu_syncs *syncs, struct xu_job *job);
+void xu_syncs_signal(struct xu_syncs *syncs, struct dma_fence *fence);
+void xu_syncs_fini(struct xu_syncs *syncs);
+
+/* ---------------------------------------------------------------- vm.c */
+
+enum xu_vm_state {
+	XU_VM_CREATING,		/* VM_CREATE is not answered */
+	XU_VM_LIVE,
+	XU_VM_DESTROYING,	/* VM_DESTROY is not answered */
+	XU_VM_GONE,
+};
+
+struct xu_vm {
+	struct kref ref;		/* file, jobs, requests */
+	struct xu_device *xd;
+	struct xu_conn *conn;
+	u32 id;				/* on the wire */
+	bool id_stuck;			/* the backend may still know the id */
+	struct xu_file *xf;
+	spinlock_t state_lock;		/* state, create_err */
+	enum xu_vm_state state;
+	int create_err;
+	struct completion created;
+	struct completion gone;
+	struct xu_req req;		/* VM_CREATE, then VM_DESTROY */
+	struct mutex lock;		/* queues, bind_queue, released */
+	bool released;			/* no new queues, no new jobs */
+	struct xarray queues;		/* engine -> xu_queue */
+	struct xu_queue *bind_queue;
+	struct xarray objs;		/* ids of objects that it may map */
+	struct work_struct end_work;
+};
+
+struct xu_vm *xu_vm_lookup(struct drm_file *file, u32 handle);
+static inline struct xu_vm *xu_vm_get(struct xu_vm *vm)
+{
+	kref_get(&vm->ref);
+	return vm;
+}
+void xu_vm_put(struct xu_vm *vm);
+/* Start to destroy it. Never sleeps, any number of times. */
+void xu_vm_release(struct xu_vm *vm);
+void xu_vm_conn_lost(struct xu_vm *vm, int err);
+/* The queue of an engine, made on first use. ERR_PTR. May sleep. */
+struct xu_queue *xu_vm_queue(struct xu_vm *vm, u32 engine);
+/* The queue of its VM_BINDs; the same. */
+struct xu_queue *xu_vm_bind_queue(struct xu_vm *vm);
+void xu_file_release_vms(struct drm_file *file);
+
+int xu_vm_create_ioctl(struct drm_device *drm, void *data,
+		       struct drm_file *file);
+int xu_vm_destroy_ioctl(struct drm_device *drm, void *data,
+			struct drm_file *file);
+int xu_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+void xu_bind_free(struct xu_bind *bind);
+int xu_exec_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xu_info_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xu_advise_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* ------------------------------------------------------- drv.c, xenbus.c */
+
+/* One open file; VMs hold a reference for the accounting. */
+struct xu_file {
+	struct kref ref;
+	struct xarray vms;		/* handle -> xu_vm */
+	atomic64_t busy_ns[XU_MAX_ENGINES];
+};
+
+struct xu_file *xu_file_create(void);
+void xu_file_put(struct xu_file *xf);
+
+/* Counters of a device, for sysfs. */
+enum xu_stat {
+	XU_STAT_REQUESTS,
+	XU_STAT_NOTIFICATIONS,
+	XU_STAT_INTERRUPTS,
+	XU_STAT_JOBS,
+	XU_STAT_JOB_ERRORS,
+	XU_STAT_GPU_RESETS,
+	XU_STAT_LOST_PAGES,
+	XU_STAT_NR,
+};
+
+struct xu_device {
+	struct drm_device drm;
+	struct xenbus_device *xdev;	/* until remove */
+	spinlock_t conn_lock;
+	struct xu_conn *conn;		/* conn_lock; NULL: none */
+	struct work_struct state_work;	/* all xenbus transitions */
+	enum xenbus_state backend_state; /* last seen; READ_ONCE */
+	enum xenbus_state handled_state; /* last acted on; state_work */
+	struct mutex state_mutex;
+	bool registered;		/* state_mutex: the node is there */
+	bool removed;			/* state_mutex */
+	struct xu_grants grants;
+	atomic_t nr_releasing;		/* objects between release and GONE */
+	wait_queue_head_t release_wait;
+	spinlock_t check_lock;
+	struct list_head check_list;	/* check_lock: objects to compare */
+	atomic_long_t nr_pages;		/* of objects that are not released */
+	atomic_t nr_objects;
+	atomic64_t stat[XU_STAT_NR];
+};
+
+#define to_xu_device(drm_dev) container_of(drm_dev, struct xu_device, drm)
+
+static inline void xu_count(struct xu_device *xd, enum xu_stat stat)
+{
+	atomic64_inc(&xd->stat[stat]);
+}
+
+/* drv.c */
+struct xu_device *xu_device_create(struct xenbus_device *xdev);
+
+/* xenbus.c */
+int xu_xenbus_register(void);
+void xu_xenbus_unregister(void);
+/* The shared pages of a connection are gone; called once for each. */
+void xu_xenbus_conn_closed(struct xu_conn *conn);
+/* The backend is Connected: ask what it is and show the render node. */
+void xu_xenbus_conn_start(struct xu_conn *conn);
+
+extern const struct attribute_group *xu_sysfs_groups[];
+
+#endif /* XEN_USERPTR_H */

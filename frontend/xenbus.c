@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * xenbus.c: the xenstore handshake: connect, disconnect, reconnect, removal.
+ *
+ * xenwatch serves all devices of the guest, so it only notes the backend's
+ * state; every transition is made by one work item per device. Locking:
+ * state_mutex between that work item, the start of a connection and removal.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <xen/platform_pci.h>
+
+#include <drm/drm_print.h>
+
+#include "trace.h"
+#include "xen_userptr.h"
+
+static unsigned int ring_page_order = 2;
+module_param(ring_page_order, uint, 0644);
+MODULE_PARM_DESC(ring_page_order,
+		 "Largest order of the request ring (default 2, at most 4)");
+
+/* The connection whatever its state, with a reference, or NULL. */
+static struct xu_conn *conn_get_any(struct xu_device *xd)
+{
+	struct xu_conn *conn;
+
+	spin_lock(&xd->conn_lock);
+	conn = xd->conn;
+	if (conn)
+		kref_get(&conn->ref);
+	spin_unlock(&xd->conn_lock);
+	return conn;
+}
+
+/* Break the connection and wait until this guest has let go of it. */
+static void device_disconnect(struct xu_device *xd)
+{
+	struct xu_conn *conn = conn_get_any(xd);
+
+	if (!conn)
+		return;
+	xu_conn_break(conn, -ENODEV);
+	flush_work(&conn->connect_work);
+	flush_work(&conn->close_work);
+	xu_conn_put(conn);
+}
+
+void xu_xenbus_conn_closed(struct xu_conn *conn)
+{
+	struct xu_device *xd = conn->xd;
+	bool mine;
+
+	spin_lock(&xd->conn_lock);
+	mine = xd->conn == conn;
+	if (mine)
+		xd->conn = NULL;
+	spin_unlock(&xd->conn_lock);
+	if (!mine)
+		return;
+	queue_work(xu_release_wq, &xd->state_work);
+	xu_conn_put(conn);
+}
+
+void xu_xenbus_conn_start(struct xu_conn *conn)
+{
+	struct xu_device *xd = conn->xd;
+	int err = xu_conn_query(conn);
+
+	if (err == -EPROTO) {
+		xu_conn_violation(conn, "an answer to QUERY without sense");
+		return;
+	}
+	mutex_lock(&xd->state_mutex);
+	if (!err && !xd->removed && !READ_ONCE(conn->broken)) {
+		if (!xd->registered)
+			err = drm_dev_register(&xd->drm, 0);
+		xd->registered |= !err;
+		spin_lock(&xd->conn_lock);
+		conn->ready = !err;
+		spin_unlock(&xd->conn_lock);
+		if (!err)
+			xenbus_switch_state(xd->xdev, XenbusStateConnected);
+	}
+	mutex_unlock(&xd->state_mutex);
+	if (err) {
+		drm_err(&xd->drm, "cannot start: %d\n", err);
+		xu_conn_break(conn, -ENODEV);
+		return;
+	}
+	drm_info(&xd->drm, "connected: %s\n", conn->name);
+}
+
+/* "versions" lists decimals with "," between. */
+static bool backend_speaks(struct xenbus_device *xdev, unsigned int version)
+{
+	char *versions, *rest, *token;
+	unsigned int number;
+	bool found = false;
+
+	versions = xenbus_read(XBT_NIL, xdev->otherend,
+			       XENUSERPTR_FIELD_BE_VERSIONS, NULL);
+	if (IS_ERR(versions))
+		return false;
+	rest = versions;
+	while ((token = strsep(&rest, ",")))
+		found |= !kstrtouint(token, 10, &number) && number == version;
+	kfree(versions);
+	return found;
+}
+
+static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
+			const struct xu_conn *conn)
+{
+	char key[sizeof(XENUSERPTR_FIELD_RING_REF) + 4];
+	int err;
+	u32 i;
+
+	err = xenbus_printf(t, xdev->nodename, XENUSERPTR_FIELD_FE_VERSION,
+			    "%u", XENUSERPTR_PROTOCOL_VERSION);
+	if (!err)
+		err = xenbus_printf(t, xdev->nodename,
+				    XENUSERPTR_FIELD_RING_ORDER, "%u",
+				    ilog2(conn->nr_ring_pages));
+	for (i = 0; i < conn->nr_ring_pages && !err; i++) {
+		snprintf(key, sizeof(key), XENUSERPTR_FIELD_RING_REF "%u", i);
+		err = xenbus_printf(t, xdev->nodename, key, "%u",
+				    conn->ring_gref[i]);
+	}
+	if (!err)
+		err = xenbus_printf(t, xdev->nodename,
+				    XENUSERPTR_FIELD_EVENT_CHANNEL, "%u",
+				    conn->evtchn);
+	if (!err)
+		err = xenbus_printf(t, xdev->nodename,
+				    XENUSERPTR_FIELD_EVT_RING_REF, "%u",
+				    conn->evt_gref);
+	if (!err)
+		err = xenbus_printf(t, xdev->nodename,
+				    XENUSERPTR_FIELD_FENCE_REF, "%u",
+				    conn->fence_gref);
+	return err;
+}
+
+static int publish(struct xenbus_device *xdev, const struct xu_conn *conn)
+{
+	struct xenbus_transaction t;
+	int err;
+
+	do {
+		err = xenbus_transaction_start(&t);
+		if (err)
+			return err;
+		err = publish_keys(xdev, t, conn);
+		if (err) {
+			xenbus_transaction_end(t, 1);
+			return err;
+		}
+		err = xenbus_transaction_end(t, 0);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+static int conn_offer(struct xu_device *xd)
+{
+	struct xenbus_device *xdev = xd->xdev;
+	struct xu_conn *conn;
+	u32 order;
+	int err;
+
+	order = xenbus_read_unsigned(xdev->otherend,
+				     XENUSERPTR_FIELD_MAX_RING_ORDER, 0);
+	order = min3(order, READ_ONCE(ring_page_order),
+		     XENUSERPTR_MAX_RING_ORDER);
+	conn = xu_conn_create(xd, order);
+	if (IS_ERR(conn))
+		return PTR_ERR(conn);
+	spin_lock(&xd->conn_lock);
+	xd->conn = conn;
+	spin_unlock(&xd->conn_lock);
+	err = publish(xdev, conn);
+	if (err)
+		xu_conn_break(conn, -ENODEV);
+	return err;
+}
+
+/* The backend waits for an offer. An old connection is dropped first. */
+static void device_offer(struct xu_device *xd)
+{
+	struct xenbus_device *xdev = xd->xdev;
+	int err;
+
+	device_disconnect(xd);
+	xenbus_switch_state(xdev, XenbusStateInitialising);
+	if (!backend_speaks(xdev, XENUSERPTR_PROTOCOL_VERSION)) {
+		xenbus_dev_fatal(xdev, -EPROTO,
+				 "the backend does not speak version %u",
+				 XENUSERPTR_PROTOCOL_VERSION);
+		return;
+	}
+	err = conn_offer(xd);
+	if (err)
+		xenbus_dev_fatal(xdev, err, "offering a connection");
+	else
+		xenbus_switch_state(xdev, XenbusStateInitialised);
+}
+
+static void device_start(struct xu_device *xd)
+{
+	struct xu_conn *conn = conn_get_any(xd);
+
+	if (!conn)
+		return;
+	if (xd->xdev->state != XenbusStateInitialised ||
+	    !queue_work(xu_job_wq, &conn->connect_work))
+		xu_conn_put(conn);
+}
+
+static void device_close(struct xu_device *xd)
+{
+	device_disconnect(xd);
+	if (xd->xdev->state != XenbusStateClosed)
+		xenbus_frontend_closed(xd->xdev);
+}
+
+/*
+ * Runs after the backend changed its state and after a connection has
+ * closed. A connection that closed by itself was broken by us: then tell the
+ * backend and wait until it comes back.
+ */
+static void device_state_work(struct work_struct *work)
+{
+	struct xu_device *xd = container_of(work, struct xu_device,
+					    state_work);
+	enum xenbus_state state = READ_ONCE(xd->backend_state);
+	bool news = state != xd->handled_state;
+
+	xd->handled_state = state;
+	if (!news) {
+		if (!xd->conn && xd->xdev->state == XenbusStateConnected)
+			device_close(xd);
+		return;
+	}
+	switch (state) {
+	case XenbusStateInitWait:
+		device_offer(xd);
+		break;
+	case XenbusStateConnected:
+		device_start(xd);
+		break;
+	case XenbusStateUnknown:
+	case XenbusStateClosing:
+	case XenbusStateClosed:
+		device_close(xd);
+		break;
+	case XenbusStateInitialising:
+	case XenbusStateInitialised:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+	}
+}
+
+static void xu_otherend_changed(struct xenbus_device *xdev,
+				enum xenbus_state backend_state)
+{
+	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
+
+	trace_xen_userptr_backend_state(xdev->otherend_id, backend_state);
+	WRITE_ONCE(xd->backend_state, backend_state);
+	queue_work(xu_release_wq, &xd->state_work);
+}
+
+static int xu_probe(struct xenbus_device *xdev,
+		    const struct xenbus_device_id *id)
+{
+	struct xu_device *xd = xu_device_create(xdev);
+
+	if (IS_ERR(xd))
+		return PTR_ERR(xd);
+	INIT_WORK(&xd->state_work, device_state_work);
+	dev_set_drvdata(&xdev->dev, xd);
+	return xenbus_switch_state(xdev, XenbusStateInitialising);
+}
+
+static void xu_remove(struct xenbus_device *xdev)
+{
+	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
+
+	disable_work_sync(&xd->state_work);
+	mutex_lock(&xd->state_mutex);
+	xd->removed = true;
+	mutex_unlock(&xd->state_mutex);
+	device_disconnect(xd);
+	if (xd->registered)
+		drm_dev_unplug(&xd->drm);
+}
+
+/* After a restore nothing of the old connection is left on the other side. */
+static int xu_resume(struct xenbus_device *xdev)
+{
+	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
+
+	device_disconnect(xd);
+	xd->handled_state = XenbusStateUnknown;
+	return xenbus_switch_state(xdev, XenbusStateInitialising);
+}
+
+static const struct xenbus_device_id xu_ids[] = {
+	{ XENUSERPTR_DRIVER_NAME },
+	{ "" }
+};
+MODULE_DEVICE_TABLE(xen, xu_ids);
+
+static struct xenbus_driver xu_xenbus_driver = {
+	.name = "xen_userptr",
+	.ids = xu_ids,
+	.probe = xu_probe,
+	.remove = xu_remove,
+	.resume = xu_resume,
+	.otherend_changed = xu_otherend_changed,
+	.not_essential = true,
+	.driver.dev_groups = xu_sysfs_groups,
+};
+
+int xu_xenbus_register(void)
+{
+	return xenbus_register_frontend(&xu_xenbus_driver);
+}
+
+void xu_xenbus_unregister(void)
+{
+	xenbus_unregister_driver(&xu_xenbus_driver);
+}
