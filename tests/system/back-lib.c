@@ -180,7 +180,8 @@ int receive_fd(int sock)
 	};
 	int fd;
 
-	CHECK(recvmsg(sock, &m, 0) == 1 && m.msg_controllen == CMSG_LEN(sizeof(int)));
+	CHECK(recvmsg(sock, &m, 0) == 1);
+	CHECK(m.msg_controllen && control.h.cmsg_len == CMSG_LEN(sizeof(int)));
 	memcpy(&fd, CMSG_DATA(&control.h), sizeof(int));
 	return fd;
 }
