@@ -6,6 +6,9 @@
  * power over the grants of that domain to this domain and over nothing else.
  * Padding and undefined flags must be zero; (out) fields are ignored on the
  * way in. Same layout for 32-bit and 64-bit programs.
+ *
+ * All calls may sleep. Before BIND all others say -ENOTCONN. When the domain
+ * is gone MAP and OPS say -ENODEV; what is mapped stays until it is let go.
  */
 #ifndef XEN_USERPTR_BACK_H
 #define XEN_USERPTR_BACK_H
@@ -22,7 +25,8 @@ extern "C" {
 /**
  * struct xen_userptr_back_bind - bind the descriptor to a domain
  *
- * Needs CAP_SYS_ADMIN. Errors: -EBUSY (bound already), -ENOENT (no such
+ * Needs CAP_SYS_ADMIN; nothing else does, so the descriptor can be passed to
+ * a process without it. Errors: -EBUSY (bound already), -ENOENT (no such
  * domain), -EINVAL, -EPERM.
  */
 struct xen_userptr_back_bind {
@@ -30,13 +34,19 @@ struct xen_userptr_back_bind {
 	__u16 pad;
 	/** @flags: must be zero */
 	__u32 flags;
-	/** @max_pages: most pages that this descriptor may have mapped */
+	/** @max_pages: most pages that this descriptor may have mapped; not 0 */
 	__u64 max_pages;
 	/** @features: (out) XEN_USERPTR_BACK_FEATURE_* */
 	__u32 features;
 	__u32 pad2;
 };
 
+/*
+ * The hypervisor maps the pages read-only, for CPUs and, where there is an
+ * IOMMU, for devices. The dma-buf can be imported as any other; its file is
+ * open for reading only, which is how importers can tell. A CPU that writes
+ * faults (PV) or its write is dropped (PVH, HVM).
+ */
 #define XEN_USERPTR_BACK_MAP_READONLY	(1U << 0)
 /* Most grants of one MAP. */
 #define XEN_USERPTR_BACK_MAP_MAX	(1U << 22)
@@ -48,13 +58,17 @@ struct xen_userptr_back_bind {
  * gone: descriptors, attachments, and fences; then they are unmapped and one
  * XEN_USERPTR_BACK_UNMAPPED record with @cookie can be read. Only after that
  * record is the grant inactive in the hypervisor.
- * Errors: -EINVAL, -EDQUOT (this descriptor's budget), -ENOSPC (the host's
- * budget), -ENOMEM, -EIO (a grant could not be mapped: see @error_index and
- * @gnttab_status), -ENODEV (the domain is gone).
+ * A MAP that failed leaves no record. The dma-buf has no mmap() and no vmap().
+ * Errors: -EINVAL, -EFAULT, -EDQUOT (this descriptor's budget, or more than
+ * 65536 objects and unread records), -ENOSPC (the host's budget, or the
+ * hypervisor's table), -ENOMEM, -EMFILE, -EINTR (killed), -EIO (a grant could
+ * not be mapped: see @error_index and @gnttab_status; GNTST_eagain may be
+ * tried again), -ENODEV (the domain is gone).
  */
 struct xen_userptr_back_map {
-	/** @grefs: pointer to an array of __u32 */
+	/** @grefs: pointer to an array of __u32; read once */
 	__u64 grefs;
+	/** @nr: 1 to XEN_USERPTR_BACK_MAP_MAX */
 	__u32 nr;
 	/** @flags: XEN_USERPTR_BACK_MAP_* */
 	__u32 flags;
@@ -78,21 +92,79 @@ struct xen_userptr_back_stats {
 	__u64 objects;		/* dma-bufs of this descriptor alive */
 	__u64 hypercalls;	/* map and unmap hypercalls of this descriptor */
 	__u64 bytes;		/* kernel memory for this descriptor's mappings */
+	__u64 armed;		/* grefs armed through this descriptor */
+	__u64 wants;		/* wants that the hypervisor reported */
+	__u64 lost;		/* pages that the module restored as lost */
+};
+
+/*
+ * Operations on single grefs, which must be mapped through some descriptor of
+ * this domain. They are those of the hypervisor (xen_revocable.h), where each
+ * is explained: GNTREV_CMD_*, GNTREV_STATE_*, GNTST_*.
+ */
+#define XEN_USERPTR_BACK_ARM		0
+#define XEN_USERPTR_BACK_DISARM		1
+#define XEN_USERPTR_BACK_REVOKE		2
+#define XEN_USERPTR_BACK_RESTORE	3
+#define XEN_USERPTR_BACK_QUERY		6
+
+/* REVOKE: take away writing only. */
+#define XEN_USERPTR_BACK_OP_WRITES	(1U << 0)
+/* RESTORE: the contents are given up. */
+#define XEN_USERPTR_BACK_OP_LOST	(1U << 1)
+
+/* Most operations of one OPS. */
+#define XEN_USERPTR_BACK_OPS_MAX	(1U << 16)
+
+struct xen_userptr_back_op {
+	__u32 gref;
+	__u8 cmd;		/* XEN_USERPTR_BACK_ARM... */
+	__u8 flags;		/* XEN_USERPTR_BACK_OP_* */
+	__u8 state;		/* (out) GNTREV_STATE_* afterwards */
+	__u8 waiters;		/* (out) unanswered wants; saturates */
+	__s32 status;		/* (out) GNTST_* */
+	__u32 extra_refs;	/* (out) references held by others */
+	__u64 detail;		/* (out) by status: the gref that is armed
+				 * instead, or GNTREV_WHY_* */
+};
+
+/**
+ * struct xen_userptr_back_ops - run operations in order
+ *
+ * In slices of 512; an operation that the hypervisor refuses has its own
+ * status and does not stop the others. 8 operations or fewer need no memory.
+ * A want of an armed page that is not answered in 5 s (by RESTORE or DISARM)
+ * is answered by the module: RESTORE with OP_LOST, and a LOST record. The
+ * last close of the descriptor gives all armed pages back; what was revoked
+ * then is lost.
+ * Errors: -EOPNOTSUPP (no XEN_USERPTR_BACK_FEATURE_REVOCABLE, or not for this
+ * domain), -EBUSY (another descriptor does this for the domain), -EINVAL (an
+ * unknown operation; its slice of 512 was not begun), -EFAULT, -ENOMEM, -ENODEV.
+ */
+struct xen_userptr_back_ops {
+	/** @ops: pointer to an array of struct xen_userptr_back_op */
+	__u64 ops;
+	/** @nr: 1 to XEN_USERPTR_BACK_OPS_MAX */
+	__u32 nr;
+	/** @done: (out) how many of them were run */
+	__u32 done;
 };
 
 #define XEN_USERPTR_BACK_UNMAPPED	1	/* cookie: of the MAP */
-#define XEN_USERPTR_BACK_WANT		2	/* gref, access */
+#define XEN_USERPTR_BACK_WANT		2	/* gref, access, waiters */
 #define XEN_USERPTR_BACK_GONE		3	/* the domain is gone */
+#define XEN_USERPTR_BACK_LOST		4	/* gref: restored by the module */
 
 /**
  * struct xen_userptr_back_record - what read() returns, whole records only
  *
  * read() blocks unless O_NONBLOCK; poll() says POLLIN when there is one.
- * No record is ever dropped.
+ * No record is ever dropped, but for those of grefs that are armed no more.
+ * Wants of one gref are merged while unread; a WANT may be stale: QUERY tells.
  */
 struct xen_userptr_back_record {
 	__u32 type;		/* XEN_USERPTR_BACK_* */
-	__u32 gref;		/* WANT only, else zero */
+	__u32 gref;		/* WANT and LOST only, else zero */
 	__u64 cookie;		/* UNMAPPED only, else zero */
 	__u32 access;		/* WANT only: 1 read, 2 write, 4 execute, 8 another domain */
 	__u32 waiters;		/* WANT only: vCPUs asleep */
@@ -105,6 +177,8 @@ struct xen_userptr_back_record {
 	_IOWR('X', 0x41, struct xen_userptr_back_map)
 #define XEN_USERPTR_BACK_STATS \
 	_IOR('X', 0x42, struct xen_userptr_back_stats)
+#define XEN_USERPTR_BACK_OPS \
+	_IOWR('X', 0x43, struct xen_userptr_back_ops)
 
 #if defined(__cplusplus)
 }

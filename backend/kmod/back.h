@@ -9,8 +9,9 @@
  *                to its retire work, and at last to the record queue of the
  *                binding, where it is the UNMAPPED record.
  *
- * Locks, outermost first: back_bindings_lock, binding->bind_lock,
- * binding->record_lock (a spinlock).
+ * Locks, outermost first: binding->bind_lock, binding->ops_lock,
+ * back_bindings_lock, binding->record_lock (a spinlock). None is held over a
+ * copy from or to user space, which may wait for storage of the same guest.
  */
 #ifndef XEN_USERPTR_BACK_KMOD_H
 #define XEN_USERPTR_BACK_KMOD_H
@@ -27,22 +28,42 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <xen/grant_table.h>
 #include <xen/xenbus.h>
 
+#include "xen_revocable.h"
 #include "xen_userptr_back.h"
 
 /* Grants per hypercall: bounds the time that one hypercall may take. */
 #define BACK_BATCH		512
+/* Faults fetched by one hypercall. */
+#define BACK_FAULTS		32
 /* Objects of one binding, those with an unread record included. */
 #define BACK_MAX_OBJECTS	65536
 
 /* A record that waits to be read; lives inside what it tells about. */
 struct back_record {
-	struct list_head link;
+	struct list_head link;		/* empty: not queued */
 	struct xen_userptr_back_record data;
-	/* Called without locks when a reader got it, or nobody ever will. */
+	/*
+	 * Called without locks when a reader got it, or nobody ever will.
+	 * Without it the record may be queued again, and may be freed as soon
+	 * as it is off the queue.
+	 */
 	void (*done)(struct back_record *record);
+};
+
+/* The event channel of revocable grants of one domain. */
+struct back_channel {
+	bool open;			/* under ops_lock */
+	bool claimed;			/* under back_bindings_lock */
+	bool closing;
+	bool eoi_due;			/* the interrupt waits for its end */
+	int irq;
+	struct work_struct fault_work;
+	struct delayed_work deadline_work;
+	struct gnttab_revocable_fault faults[BACK_FAULTS];
 };
 
 struct back_binding {
@@ -58,6 +79,11 @@ struct back_binding {
 	struct xenbus_watch watch;
 	char *identity;			/* what xenstore calls this domain */
 
+	struct mutex ops_lock;		/* hypercalls and the table of wants */
+	struct back_channel channel;
+	struct xarray wants;		/* gref -> back_want, of armed grefs */
+	struct list_head pending;	/* wants by deadline; record_lock */
+
 	bool gone;			/* the domain died; never cleared */
 	struct back_record gone_record;
 
@@ -66,6 +92,9 @@ struct back_binding {
 	atomic64_t records_unread;	/* objects that became records */
 	atomic64_t hypercalls;
 	atomic64_t bytes;
+	atomic64_t armed;
+	atomic64_t wants_seen;
+	atomic64_t lost;
 
 	spinlock_t record_lock;		/* records, closed */
 	struct list_head records;
@@ -97,7 +126,17 @@ struct back_object {
 	struct back_record record;
 };
 
+/* An armed gref, and the want of its page while it has one. */
+struct back_want {
+	struct back_record record;	/* WANT or LOST; data.gref is the key */
+	struct list_head pending;	/* empty: no unanswered want */
+	unsigned long deadline;		/* jiffies */
+	u32 events;			/* tells an answered want from a new one */
+};
+
 extern struct workqueue_struct *back_wq;
+/* For what a sleeping vCPU waits for. */
+extern struct workqueue_struct *back_want_wq;
 
 /* bind.c */
 struct back_binding *back_binding_new(void);
@@ -111,6 +150,9 @@ void back_binding_set_gone(struct back_binding *binding);
 int back_bind_ioctl(struct back_binding *binding, void __user *arg);
 void back_bind_exit(void);
 u64 back_bindings_count(void);
+/* The channel of a domain is one binding's: 0 or -EBUSY. */
+int back_channel_claim(struct back_binding *binding);
+void back_channel_disclaim(struct back_binding *binding);
 
 /* budget.c */
 /* 0, -EDQUOT (of the binding) or -ENOSPC (of the host). */
@@ -141,8 +183,46 @@ void back_object_abort(struct back_object *object);
 /* Does not consume the object on failure. */
 struct dma_buf *back_object_export(struct back_object *object);
 
+/* revoke.c */
+extern bool back_revocable;
+void back_revoke_detect(void);
+int back_ops_ioctl(struct back_binding *binding, void __user *arg);
+/* One operation by the module itself; the hypervisor's status. */
+s16 back_op_single(struct back_binding *binding, struct gnttab_revocable_op *op);
+
+/* channel.c */
+void back_channel_init(struct back_binding *binding);
+/* Under ops_lock. */
+int back_channel_open(struct back_binding *binding);
+/* Gives every armed page back, as lost if it was revoked. */
+void back_channel_close(struct back_binding *binding);
+
+/* want.c: all under ops_lock, but for the deadline work */
+/* 0 or -ENOMEM; a want that exists already is fine. */
+int back_want_add(struct back_binding *binding, u32 gref);
+void back_want_drop(struct back_binding *binding, u32 gref);
+/* Drops it unless the hypervisor says that the page is armed. */
+void back_want_forget(struct back_binding *binding, u32 gref);
+/* A value to give to back_want_answered() after the operation. */
+u32 back_want_events(struct back_binding *binding, u32 gref);
+/* The page is accessible: unless a newer want came, nobody waits. */
+void back_want_answered(struct back_binding *binding, u32 gref, u32 events);
+void back_want_deadline_work(struct work_struct *work);
+/* The grefs of an object are unmapped: forget those that are armed no more. */
+void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr);
+void back_wants_clear(struct back_binding *binding);
+/* From the channel's work, without ops_lock. */
+void back_want_event(struct back_binding *binding,
+		     const struct gnttab_revocable_fault *fault);
+/* Under record_lock: a record that could not be delivered. */
+void back_want_requeue(struct back_binding *binding,
+		       const struct xen_userptr_back_record *data);
+
 /* record.c */
 void back_record_push(struct back_binding *binding, struct back_record *record);
+/* Same, under record_lock. */
+void back_record_push_locked(struct back_binding *binding,
+			     struct back_record *record);
 void back_records_drop(struct back_binding *binding);
 ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
 			 loff_t *offset);

@@ -87,11 +87,6 @@ int back_binding_check(struct back_binding *binding)
 	return 0;
 }
 
-/* Nothing to free: the record is part of the binding. */
-static void back_gone_read(struct back_record *record)
-{
-}
-
 /* Taking a watch back waits for xenstored: not in the context of the put. */
 static void back_binding_free(struct work_struct *work)
 {
@@ -134,14 +129,20 @@ struct back_binding *back_binding_new(void)
 	mutex_init(&binding->bind_lock);
 	spin_lock_init(&binding->record_lock);
 	INIT_LIST_HEAD(&binding->records);
+	mutex_init(&binding->ops_lock);
+	xa_init(&binding->wants);
+	INIT_LIST_HEAD(&binding->pending);
+	back_channel_init(binding);
 	init_waitqueue_head(&binding->readable);
 	binding->gone_record.data.type = XEN_USERPTR_BACK_GONE;
-	binding->gone_record.done = back_gone_read;
+	INIT_LIST_HEAD(&binding->gone_record.link);
 	return binding;
 }
 
 void back_binding_close(struct back_binding *binding)
 {
+	/* Still listed: no other binding can open a channel half closed. */
+	back_channel_close(binding);
 	mutex_lock(&back_bindings_lock);
 	list_del_init(&binding->link);
 	mutex_unlock(&back_bindings_lock);
@@ -248,7 +249,7 @@ int back_bind_ioctl(struct back_binding *binding, void __user *arg)
 	    args.domid >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
 	/* Written first, so that a bad pointer does not leave a binding. */
-	args.features = 0;
+	args.features = back_revocable ? XEN_USERPTR_BACK_FEATURE_REVOCABLE : 0;
 	if (copy_to_user(arg, &args, sizeof(args)))
 		return -EFAULT;
 
@@ -256,6 +257,28 @@ int back_bind_ioctl(struct back_binding *binding, void __user *arg)
 	ret = back_bind(binding, &args);
 	mutex_unlock(&binding->bind_lock);
 	return ret;
+}
+
+int back_channel_claim(struct back_binding *binding)
+{
+	struct back_binding *other;
+	int ret = 0;
+
+	mutex_lock(&back_bindings_lock);
+	list_for_each_entry(other, &back_bindings, link)
+		if (other->domid == binding->domid && other->channel.claimed)
+			ret = -EBUSY;
+	if (!ret)
+		binding->channel.claimed = true;
+	mutex_unlock(&back_bindings_lock);
+	return ret;
+}
+
+void back_channel_disclaim(struct back_binding *binding)
+{
+	mutex_lock(&back_bindings_lock);
+	binding->channel.claimed = false;
+	mutex_unlock(&back_bindings_lock);
 }
 
 u64 back_bindings_count(void)

@@ -87,6 +87,9 @@ int back_stats_ioctl(struct back_binding *binding, void __user *arg)
 		.objects = atomic64_read(&binding->objects),
 		.hypercalls = atomic64_read(&binding->hypercalls),
 		.bytes = atomic64_read(&binding->bytes),
+		.armed = atomic64_read(&binding->armed),
+		.wants = atomic64_read(&binding->wants_seen),
+		.lost = atomic64_read(&binding->lost),
 	};
 
 	if (back_binding_check(binding) == -ENOTCONN)

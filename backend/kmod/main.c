@@ -4,8 +4,9 @@
  *
  * First stop of walk A in the backend domain: userptrd opens the device, binds
  * it to a guest (bind.c), maps grants (map.c) into dma-bufs (dmabuf.c), and
- * reads a record (record.c) when one has been unmapped (unmap.c). This file
- * only opens, closes and dispatches. No locks.
+ * reads a record (record.c) when one has been unmapped (unmap.c). Walk B comes
+ * through OPS (revoke.c) and the wants (channel.c, want.c). This file only
+ * opens, closes and dispatches. No locks.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -14,6 +15,7 @@
 #include "back.h"
 
 struct workqueue_struct *back_wq;
+struct workqueue_struct *back_want_wq;
 
 static int back_open(struct inode *inode, struct file *file)
 {
@@ -43,6 +45,8 @@ static long back_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return back_map_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_STATS:
 		return back_stats_ioctl(binding, uarg);
+	case XEN_USERPTR_BACK_OPS:
+		return back_ops_ioctl(binding, uarg);
 	default:
 		return -ENOTTY;
 	}
@@ -68,16 +72,27 @@ static struct miscdevice back_device = {
 
 static int __init back_init(void)
 {
-	int ret;
+	int ret = -ENOMEM;
 
 	if (!xen_domain())
 		return -ENODEV;
 	back_wq = alloc_workqueue("xen_userptr_back", WQ_UNBOUND, 0);
 	if (!back_wq)
-		return -ENOMEM;
+		return ret;
+	back_want_wq = alloc_workqueue("xen_userptr_want", WQ_UNBOUND |
+				       WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+	if (!back_want_wq)
+		goto destroy_wq;
+	back_revoke_detect();
 	ret = misc_register(&back_device);
 	if (ret)
-		destroy_workqueue(back_wq);
+		goto destroy_want_wq;
+	return 0;
+
+destroy_want_wq:
+	destroy_workqueue(back_want_wq);
+destroy_wq:
+	destroy_workqueue(back_wq);
 	return ret;
 }
 
@@ -89,6 +104,7 @@ static void __exit back_exit(void)
 {
 	misc_deregister(&back_device);
 	back_bind_exit();
+	destroy_workqueue(back_want_wq);
 	destroy_workqueue(back_wq);
 }
 

@@ -98,6 +98,7 @@ static struct back_object *back_object_new(struct back_binding *binding, u32 nr)
 	kref_get(&binding->ref);
 	object->binding = binding;
 	object->nr = nr;
+	INIT_LIST_HEAD(&object->record.link);
 	dma_resv_init(&object->resv);
 	back_object_retire_init(object);
 	if (!back_object_arrays_alloc(object)) {

@@ -12,54 +12,80 @@
 
 #include "back.h"
 
+void back_record_push_locked(struct back_binding *binding,
+			     struct back_record *record)
+{
+	lockdep_assert_held(&binding->record_lock);
+	if (binding->closed || !list_empty(&record->link))
+		return;
+	list_add_tail(&record->link, &binding->records);
+	wake_up_interruptible(&binding->readable);
+}
+
 void back_record_push(struct back_binding *binding, struct back_record *record)
 {
 	bool closed;
 
 	spin_lock(&binding->record_lock);
 	closed = binding->closed;
-	if (!closed)
-		list_add_tail(&record->link, &binding->records);
+	back_record_push_locked(binding, record);
 	spin_unlock(&binding->record_lock);
-
-	if (closed)
+	if (closed && record->done)
 		record->done(record);
-	else
-		wake_up_interruptible(&binding->readable);
 }
 
-static struct back_record *back_record_pop(struct back_binding *binding)
+/*
+ * The next record and its content. A record without done() may be freed or
+ * queued again from here on: only its content may be used.
+ */
+static struct back_record *
+back_record_pop(struct back_binding *binding,
+		struct xen_userptr_back_record *data)
 {
 	struct back_record *record;
 
 	spin_lock(&binding->record_lock);
 	record = list_first_entry_or_null(&binding->records,
 					  struct back_record, link);
-	if (record)
-		list_del(&record->link);
+	if (record) {
+		list_del_init(&record->link);
+		*data = record->data;
+		if (data->type == XEN_USERPTR_BACK_WANT)
+			record->data.access = 0;
+	}
 	spin_unlock(&binding->record_lock);
 	return record;
 }
 
 static void back_record_unpop(struct back_binding *binding,
-			      struct back_record *record)
+			      struct back_record *record,
+			      const struct xen_userptr_back_record *data)
 {
 	spin_lock(&binding->record_lock);
-	list_add(&record->link, &binding->records);
+	switch (data->type) {
+	case XEN_USERPTR_BACK_WANT:
+	case XEN_USERPTR_BACK_LOST:
+		back_want_requeue(binding, data);
+		break;
+	default:
+		list_add(&record->link, &binding->records);
+		wake_up_interruptible(&binding->readable);
+	}
 	spin_unlock(&binding->record_lock);
-	wake_up_interruptible(&binding->readable);
 }
 
 /* Nobody can read any more: the file is being released. */
 void back_records_drop(struct back_binding *binding)
 {
+	struct xen_userptr_back_record data;
 	struct back_record *record;
 
 	spin_lock(&binding->record_lock);
 	binding->closed = true;
 	spin_unlock(&binding->record_lock);
-	while ((record = back_record_pop(binding)))
-		record->done(record);
+	while ((record = back_record_pop(binding, &data)))
+		if (data.type == XEN_USERPTR_BACK_UNMAPPED)
+			record->done(record);
 }
 
 static bool back_record_ready(struct back_binding *binding)
@@ -82,16 +108,21 @@ static int back_record_wait(struct file *file, struct back_binding *binding)
 					back_record_ready(binding));
 }
 
-/* One record to user space; 0 or -EFAULT, with the record queued again. */
-static int back_record_deliver(struct back_binding *binding,
-			       struct back_record *record, char __user *to)
+/* One record to user space: 1, 0 (there is none) or -EFAULT (still queued). */
+static int back_record_deliver(struct back_binding *binding, char __user *to)
 {
-	if (copy_to_user(to, &record->data, sizeof(record->data))) {
-		back_record_unpop(binding, record);
+	struct xen_userptr_back_record data;
+	struct back_record *record = back_record_pop(binding, &data);
+
+	if (!record)
+		return 0;
+	if (copy_to_user(to, &data, sizeof(data))) {
+		back_record_unpop(binding, record, &data);
 		return -EFAULT;
 	}
-	record->done(record);
-	return 0;
+	if (data.type == XEN_USERPTR_BACK_UNMAPPED)
+		record->done(record);
+	return 1;
 }
 
 ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
@@ -99,7 +130,6 @@ ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
 {
 	struct back_binding *binding = file->private_data;
 	const size_t unit = sizeof(struct xen_userptr_back_record);
-	struct back_record *record;
 	size_t got = 0;
 	int ret;
 
@@ -109,14 +139,13 @@ ssize_t back_record_read(struct file *file, char __user *buffer, size_t size,
 		ret = back_record_wait(file, binding);
 		if (ret)
 			return ret;
-		while (size - got >= unit && (record = back_record_pop(binding))) {
-			ret = back_record_deliver(binding, record, buffer + got);
-			if (ret)
-				return got ?: ret;
-			got += unit;
-		}
-	} while (!got);		/* another reader was faster */
-	return got;
+		do {
+			ret = back_record_deliver(binding, buffer + got);
+			if (ret > 0)
+				got += unit;
+		} while (ret > 0 && size - got >= unit);
+	} while (!got && !ret);		/* another reader was faster */
+	return got ?: ret;
 }
 
 __poll_t back_record_poll(struct file *file, poll_table *wait)

@@ -87,6 +87,7 @@ static void back_object_end(struct back_object *object)
 	struct back_binding *binding = object->binding;
 
 	gnttab_free_pages(object->nr, object->pages);
+	back_wants_unmapped(binding, object->grefs, object->nr);
 	back_budget_uncharge(binding, object->nr);
 	back_object_arrays_free(object);
 	atomic64_dec(&back_host_objects);

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Wants: accesses that found their page revoked.
+ *
+ * Every armed gref has an entry, made before the page is armed, so that a want
+ * needs no memory. The entry is the WANT record, and carries the deadline: a
+ * want that user space has not answered by then is answered here, by restoring
+ * the page with its contents given up, because a guest must not sleep for ever
+ * on a worker that died or hangs.
+ *
+ * An answer and a new want can cross. The counter of events tells them apart:
+ * an answer only counts if no event came since the operation began. The other
+ * way round a want may be noted that was answered already: then the deadline
+ * finds nobody waiting, and user space a WANT that a QUERY shows to be served.
+ *
+ * Locks: ops_lock keeps the table in step with the hypervisor's; record_lock
+ * guards the content of entries, and erasing them, against the fault work.
+ */
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "back.h"
+
+static unsigned int want_timeout_ms = 5000;
+module_param(want_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(want_timeout_ms,
+		 "A want unanswered for this long is restored as lost (default 5000)");
+
+static unsigned long back_want_timeout(void)
+{
+	return msecs_to_jiffies(max(READ_ONCE(want_timeout_ms), 1U));
+}
+
+/* Must not wait for storage, which may be the same guest's. */
+int back_want_add(struct back_binding *binding, u32 gref)
+{
+	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT;
+	struct back_want *want;
+	int ret;
+
+	lockdep_assert_held(&binding->ops_lock);
+	if (xa_load(&binding->wants, gref))
+		return 0;
+	want = kzalloc(sizeof(*want), gfp);
+	if (!want)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&want->record.link);
+	INIT_LIST_HEAD(&want->pending);
+	want->record.data.type = XEN_USERPTR_BACK_WANT;
+	want->record.data.gref = gref;
+	ret = xa_insert(&binding->wants, gref, want, gfp);
+	if (ret) {
+		kfree(want);
+		return -ENOMEM;
+	}
+	atomic64_inc(&binding->armed);
+	return 0;
+}
+
+void back_want_drop(struct back_binding *binding, u32 gref)
+{
+	struct back_want *want;
+
+	lockdep_assert_held(&binding->ops_lock);
+	spin_lock(&binding->record_lock);
+	want = xa_erase(&binding->wants, gref);
+	if (want) {
+		list_del(&want->record.link);
+		list_del(&want->pending);
+		atomic64_dec(&binding->armed);
+	}
+	spin_unlock(&binding->record_lock);
+	kfree(want);
+}
+
+static bool back_want_armed(struct back_binding *binding, u32 gref,
+			    struct gnttab_revocable_op *op)
+{
+	*op = (struct gnttab_revocable_op){
+		.cmd = GNTREV_CMD_query,
+		.ref = gref,
+	};
+	return back_op_single(binding, op) == GNTST_okay &&
+	       op->state != GNTREV_STATE_none;
+}
+
+/* ARM was refused: the page may have been armed before, or never. */
+void back_want_forget(struct back_binding *binding, u32 gref)
+{
+	struct gnttab_revocable_op op;
+
+	if (!back_want_armed(binding, gref, &op))
+		back_want_drop(binding, gref);
+}
+
+u32 back_want_events(struct back_binding *binding, u32 gref)
+{
+	struct back_want *want;
+	u32 events = 0;
+
+	spin_lock(&binding->record_lock);
+	want = xa_load(&binding->wants, gref);
+	if (want)
+		events = want->events;
+	spin_unlock(&binding->record_lock);
+	return events;
+}
+
+void back_want_answered(struct back_binding *binding, u32 gref, u32 events)
+{
+	struct back_want *want;
+
+	spin_lock(&binding->record_lock);
+	want = xa_load(&binding->wants, gref);
+	if (want && want->events == events)
+		list_del_init(&want->pending);
+	spin_unlock(&binding->record_lock);
+}
+
+void back_want_event(struct back_binding *binding,
+		     const struct gnttab_revocable_fault *fault)
+{
+	struct xen_userptr_back_record *data;
+	struct back_want *want;
+
+	spin_lock(&binding->record_lock);
+	want = xa_load(&binding->wants, fault->ref);
+	if (want) {
+		data = &want->record.data;
+		data->type = XEN_USERPTR_BACK_WANT;
+		data->access |= fault->access;
+		data->waiters = fault->waiters;
+		want->events++;
+		if (list_empty(&want->pending)) {
+			want->deadline = jiffies + back_want_timeout();
+			list_add_tail(&want->pending, &binding->pending);
+			queue_delayed_work(back_want_wq,
+					   &binding->channel.deadline_work,
+					   back_want_timeout());
+		}
+		back_record_push_locked(binding, &want->record);
+		atomic64_inc(&binding->wants_seen);
+	}
+	spin_unlock(&binding->record_lock);
+}
+
+void back_want_requeue(struct back_binding *binding,
+		       const struct xen_userptr_back_record *data)
+{
+	struct back_want *want;
+
+	lockdep_assert_held(&binding->record_lock);
+	want = xa_load(&binding->wants, data->gref);
+	if (!want)
+		return;
+	want->record.data.access |= data->access;
+	want->record.data.waiters = max(want->record.data.waiters, data->waiters);
+	back_record_push_locked(binding, &want->record);
+}
+
+/* The gref of the next want that is overdue; sets the time of the one after. */
+static bool back_want_overdue(struct back_binding *binding, u32 *gref, u32 *events)
+{
+	struct back_want *want;
+	bool overdue = false;
+
+	spin_lock(&binding->record_lock);
+	want = list_first_entry_or_null(&binding->pending, struct back_want,
+					pending);
+	if (want && time_before(jiffies, want->deadline)) {
+		queue_delayed_work(back_want_wq, &binding->channel.deadline_work,
+				   want->deadline - jiffies);
+	} else if (want) {
+		*gref = want->record.data.gref;
+		*events = want->events;
+		/* To the end of the line, in case that it cannot be helped. */
+		want->deadline = jiffies + back_want_timeout();
+		list_move_tail(&want->pending, &binding->pending);
+		overdue = true;
+	}
+	spin_unlock(&binding->record_lock);
+	return overdue;
+}
+
+static void back_want_lost(struct back_binding *binding, u32 gref)
+{
+	struct back_want *want;
+
+	spin_lock(&binding->record_lock);
+	want = xa_load(&binding->wants, gref);
+	if (want) {
+		want->record.data.type = XEN_USERPTR_BACK_LOST;
+		want->record.data.access = 0;
+		want->record.data.waiters = 0;
+		back_record_push_locked(binding, &want->record);
+	}
+	spin_unlock(&binding->record_lock);
+	atomic64_inc(&binding->lost);
+	pr_warn_ratelimited("xen_userptr_back: domain %u: want of gref %u not served, contents lost\n",
+			    binding->domid, gref);
+}
+
+/* Of a page that the guest could read all the time nothing is lost. */
+static void back_want_give_back(struct back_binding *binding, u32 gref,
+				u32 events)
+{
+	struct gnttab_revocable_op op;
+	bool lost;
+
+	lockdep_assert_held(&binding->ops_lock);
+	if (!back_want_armed(binding, gref, &op)) {
+		back_want_drop(binding, gref);
+		return;
+	}
+	if (!op.waiters) {
+		back_want_answered(binding, gref, events);
+		return;
+	}
+	lost = op.state != GNTREV_STATE_wrevoked;
+	op = (struct gnttab_revocable_op){
+		.cmd = GNTREV_CMD_restore,
+		.flags = lost ? GNTREV_OP_lost : 0,
+		.ref = gref,
+	};
+	if (back_op_single(binding, &op) != GNTST_okay) {
+		pr_warn_ratelimited("xen_userptr_back: domain %u: cannot restore gref %u (%d)\n",
+				    binding->domid, gref, op.status);
+		return;
+	}
+	back_want_answered(binding, gref, events);
+	if (lost)
+		back_want_lost(binding, gref);
+}
+
+void back_want_deadline_work(struct work_struct *work)
+{
+	struct back_binding *binding =
+		container_of(to_delayed_work(work), struct back_binding,
+			     channel.deadline_work);
+	u32 gref, events;
+
+	while (back_want_overdue(binding, &gref, &events)) {
+		mutex_lock(&binding->ops_lock);
+		back_want_give_back(binding, gref, events);
+		mutex_unlock(&binding->ops_lock);
+	}
+}
+
+void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr)
+{
+	struct gnttab_revocable_op op;
+	u32 i;
+
+	if (!atomic64_read(&binding->armed))
+		return;
+	for (i = 0; i < nr; i++) {
+		mutex_lock(&binding->ops_lock);
+		if (xa_load(&binding->wants, grefs[i]) &&
+		    !back_want_armed(binding, grefs[i], &op))
+			back_want_drop(binding, grefs[i]);
+		mutex_unlock(&binding->ops_lock);
+	}
+}
+
+void back_wants_clear(struct back_binding *binding)
+{
+	struct back_want *want;
+	unsigned long gref;
+
+	xa_for_each(&binding->wants, gref, want)
+		back_want_drop(binding, gref);
+	xa_destroy(&binding->wants);
+}
