@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+# Unit tests of the daemon, with the fakes of tests/fake instead of Xen, the
+# kernel module and the GPU. Each test names the sources that it is about.
+DT_DIR := tests/daemon
+DT_BUILD := $(BUILD)/daemon-test
+DT_FAKES := $(wildcard tests/fake/*.c)
+DT_CFLAGS = $(DAEMON_CFLAGS) -I$(DT_DIR) -Itests/fake -g
+DT_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray
+DT_CORE := backend/common/log.c backend/common/number.c
+
+DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+DT_TESTS := number config ring events decide ipc route
+DT_SRCS_number :=
+DT_SRCS_config := backend/broker/config.c backend/xen/store.c
+DT_SRCS_ring := backend/xen/ring.c
+DT_SRCS_events := backend/xen/events.c
+DT_SRCS_decide := backend/broker/decide.c
+DT_SRCS_ipc := backend/common/ipc.c
+DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
+	backend/worker/helper.c backend/xen/ring.c backend/xen/events.c \
+	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
+
+# dt-variant(name, compiler, flags)
+define dt-variant
+$(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
+		$(wildcard tests/fake/*.h) $(DT_DIR)/cm.h $(DAEMON_SRCS) \
+		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps
+	@mkdir -p $$(@D)
+	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \
+		$$(DT_CORE) $(DT_WRAP) -lcmocka
+
+DT_BINS += $(DT_TESTS:%=$(DT_BUILD)/$(1)/test-%)
+endef
+
+DT_BINS :=
+$(eval $(call dt-variant,gcc,gcc,-O2))
+$(eval $(call dt-variant,clang-san,clang,-O1 $(DT_SANITIZE)))
+
+.PHONY: check-daemon
+check-daemon: $(DT_BINS)
+	@fail=0; for t in $(DT_BINS); do \
+		if timeout 60 $$t >$$t.log 2>&1; then \
+			echo "check-daemon: pass: $${t#$(DT_BUILD)/}"; \
+		else \
+			cat $$t.log; fail=1; \
+			echo "check-daemon: fail: $${t#$(DT_BUILD)/}"; \
+		fi; \
+	done; exit $$fail
+
+CHECK_TARGETS += check-daemon

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* A GPU adapter that counts, for tests of what stands above it. */
+#ifndef FAKE_GPU_H
+#define FAKE_GPU_H
+
+#include "gpu.h"
+
+struct fake_gpu {
+	unsigned int vms;	/* open now */
+	unsigned int imports;	/* alive now */
+	unsigned int binds;	/* calls of bind() that succeeded */
+	unsigned int jobs;	/* exec() that succeeded */
+	struct gpu_bind last_bind;
+	struct gpu_job last_job;
+};
+
+extern struct fake_gpu fake_gpu;
+extern const struct gpu_ops fake_gpu_ops;
+
+#endif /* FAKE_GPU_H */

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/* A guest's half of the world, in memory. */
+#include "fake-xen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#include "fake-fail.h"
+#include "module.h"
+#include "userptrif.h"
+
+#define FAKE_NODES	64
+
+static struct {
+	char path[256];
+	char value[256];
+	unsigned int len;
+} fake_nodes[FAKE_NODES];
+
+static const void *fake_pages[FAKE_MAX_GREFS];
+
+struct fake_module fake_module;
+
+void fake_store_clear(void)
+{
+	memset(fake_nodes, 0, sizeof(fake_nodes));
+}
+
+void fake_store_set(const char *path, const char *value, int len)
+{
+	unsigned int i, slot = FAKE_NODES;
+
+	for (i = 0; i < FAKE_NODES; i++) {
+		if (!strcmp(fake_nodes[i].path, path)) {
+			slot = i;
+			break;
+		}
+		if (!fake_nodes[i].path[0] && slot == FAKE_NODES)
+			slot = i;
+	}
+	if (slot == FAKE_NODES)
+		abort();
+	memset(&fake_nodes[slot], 0, sizeof(fake_nodes[slot]));
+	if (!value)
+		return;
+	strncpy(fake_nodes[slot].path, path, sizeof(fake_nodes[0].path) - 1);
+	fake_nodes[slot].len = len < 0 ? (unsigned int)strlen(value) :
+					 (unsigned int)len;
+	memcpy(fake_nodes[slot].value, value, fake_nodes[slot].len);
+}
+
+void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
+	      unsigned int *len)
+{
+	unsigned int i;
+	char *copy;
+
+	(void)xs;
+	(void)txn;
+	if (fake_fail()) {
+		errno = EIO;
+		return NULL;
+	}
+	for (i = 0; i < FAKE_NODES; i++)
+		if (!strcmp(fake_nodes[i].path, path))
+			break;
+	if (i == FAKE_NODES) {
+		errno = ENOENT;
+		return NULL;
+	}
+	copy = calloc(1, fake_nodes[i].len + 1);
+	if (!copy)
+		return NULL;
+	memcpy(copy, fake_nodes[i].value, fake_nodes[i].len);
+	if (len)
+		*len = fake_nodes[i].len;
+	return copy;
+}
+
+bool xs_write(struct xs_handle *xs, xs_transaction_t txn, const char *path,
+	      const void *data, unsigned int len)
+{
+	(void)xs;
+	(void)txn;
+	if (fake_fail()) {
+		errno = EIO;
+		return false;
+	}
+	fake_store_set(path, data, (int)len);
+	return true;
+}
+
+void fake_grant_clear(void)
+{
+	memset(fake_pages, 0, sizeof(fake_pages));
+}
+
+void fake_grant(uint32_t gref, const void *page)
+{
+	if (gref >= FAKE_MAX_GREFS)
+		abort();
+	fake_pages[gref] = page;
+}
+
+int xengnttab_grant_copy(xengnttab_handle *xgt, uint32_t count,
+			 xengnttab_grant_copy_segment_t *segs)
+{
+	uint32_t i, gref;
+
+	(void)xgt;
+	if (fake_fail()) {
+		errno = ENOMEM;
+		return -1;
+	}
+	for (i = 0; i < count; i++) {
+		gref = segs[i].source.foreign.ref;
+		segs[i].status = -3;	/* GNTST_bad_gntref */
+		if (segs[i].source.foreign.domid != FAKE_DOMID ||
+		    gref >= FAKE_MAX_GREFS || !fake_pages[gref])
+			continue;
+		memcpy(segs[i].dest.virt, fake_pages[gref], segs[i].len);
+		segs[i].status = 0;
+	}
+	return 0;
+}
+
+int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
+	       uint64_t cookie, uint32_t *error_index)
+{
+	static const int errors[] = { -EDQUOT, -ENOSPC, -ENOMEM, -EIO };
+	static unsigned int next;
+	int fd;
+
+	(void)module;
+	if (fake_fail()) {
+		*error_index = 3;
+		return errors[next++ % 4];
+	}
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	fake_module.alive++;
+	fake_module.nr = nr;
+	fake_module.flags = flags;
+	fake_module.cookie = cookie;
+	fake_module.first_gref = grefs[0];
+	fake_module.last_gref = grefs[nr - 1];
+	return fd;
+}

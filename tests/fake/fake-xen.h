@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fakes of Xen's libraries and of the backend's module: a store in memory,
+ * granted pages in memory, dma-bufs that are eventfds.
+ */
+#ifndef FAKE_XEN_H
+#define FAKE_XEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_DOMID	7
+#define FAKE_MAX_GREFS	256
+
+/** fake_store_set() - a node; @value NULL removes it; @len < 0: strlen() */
+void fake_store_set(const char *path, const char *value, int len);
+void fake_store_clear(void);
+
+/** fake_grant() - make @page readable as @gref, or end the grant with NULL */
+void fake_grant(uint32_t gref, const void *page);
+void fake_grant_clear(void);
+
+/* What the fake module did. */
+struct fake_module {
+	unsigned int alive;	/* dma-bufs */
+	uint32_t nr;		/* pages of the last MAP */
+	uint32_t flags;
+	uint64_t cookie;
+	uint32_t first_gref;
+	uint32_t last_gref;
+};
+extern struct fake_module fake_module;
+
+#endif /* FAKE_XEN_H */
