@@ -10,6 +10,8 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 
 # Targets that `make check` runs: no root, no Xen, under two minutes in all.
 CHECK_TARGETS :=
+# Programs that the rig builds inside its root: $(BUILD)/bin/NAME.
+RIG_PROGRAMS :=
 # Targets that `make all` builds for the machine it runs on.
 ALL_TARGETS :=
 
@@ -17,7 +19,9 @@ ALL_TARGETS :=
 
 include $(sort $(wildcard */module.mk */*/module.mk))
 
-.PHONY: all check clean help
+.PHONY: all check clean help rig-programs
+rig-programs: $(RIG_PROGRAMS)
+
 all: $(ALL_TARGETS)
 
 check: $(CHECK_TARGETS)
