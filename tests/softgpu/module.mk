@@ -4,6 +4,17 @@
 
 SOFTGPU_DIR := tests/softgpu
 SOFTGPU_DRM_CFLAGS := $(shell pkg-config --cflags libdrm)
+SOFTGPU_TEST_SRC := $(addprefix $(SOFTGPU_DIR)/, softgpu-test.c sgt.c \
+	test_cmd.c test_bind.c test_sync.c test_mem.c test_control.c)
+SOFTGPU_TEST_HDR := $(addprefix $(SOFTGPU_DIR)/, sgt.h test.h softgpu_drm.h \
+	softgpu_cmd.h)
+
+RIG_PROGRAMS += $(BUILD)/bin/softgpu-test
+
+$(BUILD)/bin/softgpu-test: $(SOFTGPU_TEST_SRC) $(SOFTGPU_TEST_HDR)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -ffp-contract=off \
+		$(SOFTGPU_DRM_CFLAGS) -o $@ $(SOFTGPU_TEST_SRC) -ldrm
 
 .PHONY: check-softgpu-abi
 check-softgpu-abi:

@@ -196,7 +196,8 @@ void *sg_vram_ptr(const struct sg_bo *bo);
 #define SG_PTE_NULL		(1ULL << 3)	/* no address */
 #define SG_PTE_ADDR		(~0ULL << PAGE_SHIFT)
 
-#define SG_TLB_ENTRIES		64
+#define SG_TLB_BITS		7
+#define SG_TLB_ENTRIES		(1u << SG_TLB_BITS)
 
 struct sg_tlb {
 	struct {

@@ -14,8 +14,9 @@
  *  - VMs belong to the open file; another open file cannot name them. GEM
  *    objects travel between files and devices as dma-bufs (DRM PRIME).
  *
- * How a job ends: its out-fences signal, always, with one of these errors
- * (sync_file status; 0 is success):
+ * How a job ends: its out-fences signal, always, with one of these errors (the
+ * status of a sync_file made from a binary syncobj; 0 is success; points of a
+ * timeline signal too, but the kernel does not keep errors there):
  *   -EFAULT     GPU fault: address not mapped, or write to a read-only mapping
  *   -EINVAL     malformed command packet, or not for this engine
  *   -ETIME      ran longer than the job timeout, or stopped for too long
@@ -275,8 +276,9 @@ struct drm_softgpu_vm_query {
 #define DRM_SOFTGPU_VM_RESUME		2
 /**
  * KILL - every job submitted so far ends soon with -ECANCELED: running,
- * stopped, stalled or queued alike. Does not wait (the jobs' fences do), and
- * does not change STOP. Later EXECs are not affected.
+ * stopped, stalled or queued alike, one behind an in-fence when that signals.
+ * Does not wait (the jobs' fences do), and does not change STOP. Later EXECs
+ * are not affected.
  */
 #define DRM_SOFTGPU_VM_KILL		3
 
@@ -410,7 +412,10 @@ struct drm_softgpu_vm_bind {
 	__u32 pad;
 };
 
-/** struct drm_softgpu_exec - run a command stream, asynchronously */
+/**
+ * struct drm_softgpu_exec - run a command stream, asynchronously. -ENOSPC: the
+ * VRAM objects that this VM maps do not fit into VRAM together.
+ */
 struct drm_softgpu_exec {
 	/** @vm_id: (in) -ENOENT */
 	__u32 vm_id;
@@ -447,7 +452,7 @@ struct drm_softgpu_exec {
  * struct drm_softgpu_gem_create - an object filled with zeros. VRAM alone: in
  * VRAM whenever a job of a VM that maps it starts (moved to system memory
  * under pressure in between). VRAM | SYSTEM: VRAM preferred. SYSTEM: never in
- * VRAM. -ENOSPC: larger than what VRAM can ever offer; -ENOMEM.
+ * VRAM. -ENOSPC: no VRAM, and what is there cannot be evicted; -ENOMEM.
  */
 struct drm_softgpu_gem_create {
 	/** @size: (in) bytes, multiple of the page size, not zero */

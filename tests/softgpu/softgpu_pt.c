@@ -14,6 +14,7 @@
  * drop out, to show that such a bug is found; such an access is refused, so
  * it does no harm.
  */
+#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -298,7 +299,7 @@ void *sg_pt_access(struct sg_vm *vm, struct sg_engine *engine, u64 va,
 		   bool write, u32 *fault_flags)
 {
 	u64 page = va & PAGE_MASK;
-	unsigned int slot = (va >> PAGE_SHIFT) % SG_TLB_ENTRIES;
+	unsigned int slot = hash_64(va >> PAGE_SHIFT, SG_TLB_BITS);
 	typeof(vm->tlb[0].entry[0]) *tlb = &vm->tlb[engine->index].entry[slot];
 	u64 pte = va < SG_VA_END ? pt_walk(vm, va) : 0;
 
