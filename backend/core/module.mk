@@ -28,5 +28,16 @@ check-core-pure: $(CORE_LIB)
 		echo "check-core-pure: FAIL: the core calls:" $$bad; exit 1; \
 	fi; echo "check-core-pure: pass"
 
+# Figures, not a test: validated requests and VA tree operations per second.
+CORE_BENCH := $(BUILD)/bench/core-bench
+$(CORE_BENCH): tests/bench/core-bench.c $(CORE_LIB)
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -D_DEFAULT_SOURCE -O2 -g $(WARN) -I$(CORE_DIR) \
+		-Iprotocol -o $@ $^
+
+.PHONY: bench-core
+bench-core: $(CORE_BENCH)
+	@$(CORE_BENCH)
+
 ALL_TARGETS += $(CORE_LIB)
 CHECK_TARGETS += check-core-pure

@@ -59,6 +59,16 @@ static inline uint32_t keys_upto(const uint64_t *key, uint32_t nr, uint64_t x)
 	return (uint32_t)(base - key) + (*base <= x);
 }
 
+/* Start loading all of a node: the search in it is a chain of cache misses. */
+static inline void prefetch(const struct va_node *n)
+{
+	const uint8_t *at = (const uint8_t *)n;
+	size_t i;
+
+	for (i = 0; i < sizeof(*n); i += 64)
+		__builtin_prefetch(at + i);
+}
+
 static uint32_t descend(const struct va_nodes *nodes,
 			const struct va_index *index, uint64_t va,
 			struct path *path)
@@ -73,6 +83,7 @@ static uint32_t descend(const struct va_nodes *nodes,
 		path->node[level] = id;
 		path->pos[level] = pos;
 		id = n->inner.child[pos];
+		prefetch(&nodes->node[id]);
 	}
 	return id;
 }
@@ -371,11 +382,23 @@ static void remove_ascend(struct va_nodes *nodes, struct va_index *index,
 	}
 }
 
+/* Drop the entry at pos of the leaf that the path leads to. */
+static void remove_at(struct va_nodes *nodes, struct va_index *index,
+		      const struct path *path, uint32_t leaf, uint32_t pos)
+{
+	struct va_node *n = &nodes->node[leaf];
+
+	entry_delete(n, pos, true);
+	index->nr--;
+	if (n->nr < LEAF_MIN)
+		remove_ascend(nodes, index, path, leaf);
+}
+
 int va_index_remove(struct va_nodes *nodes, struct va_index *index,
 		    uint64_t start)
 {
 	struct path path;
-	struct va_node *n;
+	const struct va_node *n;
 	uint32_t id, pos;
 
 	if (index->root == POOL_NONE)
@@ -385,10 +408,7 @@ int va_index_remove(struct va_nodes *nodes, struct va_index *index,
 	pos = keys_upto(n->leaf.start, n->nr, start);
 	if (!pos || n->leaf.start[pos - 1] != start)
 		return -ENOENT;
-	entry_delete(n, pos - 1, true);
-	index->nr--;
-	if (n->nr < LEAF_MIN)
-		remove_ascend(nodes, index, &path, id);
+	remove_at(nodes, index, &path, id, pos - 1);
 	return 0;
 }
 
@@ -410,16 +430,13 @@ static bool cursor_load(const struct va_nodes *nodes, struct va_cursor *cur)
 	return true;
 }
 
-bool va_index_first(const struct va_nodes *nodes, const struct va_index *index,
-		    uint64_t va, struct va_cursor *cur)
+/* The first entry with end > va, seen from the leaf where va belongs. */
+static bool cursor_find(const struct va_nodes *nodes, uint32_t leaf,
+			uint64_t va, struct va_cursor *cur)
 {
-	struct path path;
-	const struct va_node *n;
+	const struct va_node *n = &nodes->node[leaf];
 
-	if (index->root == POOL_NONE)
-		return false;
-	cur->leaf = descend(nodes, index, va, &path);
-	n = &nodes->node[cur->leaf];
+	cur->leaf = leaf;
 	cur->pos = keys_upto(n->leaf.start, n->nr, va);
 	if (cur->pos) {
 		if (n->leaf.end[cur->pos - 1] > va)
@@ -427,17 +444,46 @@ bool va_index_first(const struct va_nodes *nodes, const struct va_index *index,
 	} else if (n->prev != POOL_NONE) {
 		n = &nodes->node[n->prev];
 		if (n->leaf.end[n->nr - 1] > va) {
-			cur->leaf = nodes->node[cur->leaf].prev;
+			cur->leaf = nodes->node[leaf].prev;
 			cur->pos = n->nr - 1;
 		}
 	}
 	return cursor_load(nodes, cur);
 }
 
+bool va_index_first(const struct va_nodes *nodes, const struct va_index *index,
+		    uint64_t va, struct va_cursor *cur)
+{
+	struct path path;
+
+	if (index->root == POOL_NONE)
+		return false;
+	return cursor_find(nodes, descend(nodes, index, va, &path), va, cur);
+}
+
 bool va_index_next(const struct va_nodes *nodes, struct va_cursor *cur)
 {
 	cur->pos++;
 	return cursor_load(nodes, cur);
+}
+
+bool va_index_take(struct va_nodes *nodes, struct va_index *index,
+		   uint64_t start, uint64_t end, struct va_cursor *taken)
+{
+	struct path path;
+	uint32_t leaf;
+
+	if (index->root == POOL_NONE)
+		return false;
+	leaf = descend(nodes, index, start, &path);
+	if (!cursor_find(nodes, leaf, start, taken) || taken->start >= end)
+		return false;
+	/* In a neighbour the path would lead to the wrong leaf. */
+	if (taken->leaf == leaf)
+		remove_at(nodes, index, &path, leaf, taken->pos);
+	else
+		va_index_remove(nodes, index, taken->start);
+	return true;
 }
 
 /* Give back the nodes of one level below id, leaves excepted. */

@@ -85,6 +85,16 @@ int va_index_insert(struct va_nodes *nodes, struct va_index *index,
 int va_index_remove(struct va_nodes *nodes, struct va_index *index,
 		    uint64_t start);
 
+/**
+ * va_index_take() - drop the first interval that overlaps [start, end)
+ * @taken: which one it was; its place (leaf, pos) means nothing
+ *
+ * False: none overlaps. The same as va_index_first() and va_index_remove(),
+ * with one way down instead of two.
+ */
+bool va_index_take(struct va_nodes *nodes, struct va_index *index,
+		   uint64_t start, uint64_t end, struct va_cursor *taken);
+
 /** va_index_first() - the first interval with end > @va; false: there is none */
 bool va_index_first(const struct va_nodes *nodes, const struct va_index *index,
 		    uint64_t va, struct va_cursor *cur);

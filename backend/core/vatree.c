@@ -143,12 +143,11 @@ static int va_create(struct va_pool *pool, struct va_space *space,
 	return 0;
 }
 
-/* Take a mapping out of the tree; keep it if a rollback wants it back. */
+/* It was taken out of the tree; keep it if a rollback wants it back. */
 static void va_retire(struct va_pool *pool, struct va_space *space, uint32_t id)
 {
 	struct gpuva *va = &pool->va[id];
 
-	va_index_remove(&pool->nodes, &space->index, va->start);
 	uncharge_one(pool, space);
 	if (va->state == VA_NEW) {
 		tx_unlink(pool, &space->created, id);
@@ -179,12 +178,13 @@ int va_unmap(struct va_pool *pool, struct va_space *space, uint64_t start,
 	struct va_range rest[2];	/* what stays left and right */
 	unsigned int i, nr = 0;
 	struct va_cursor cur;
+	bool more = true;
 	int ret;
 
 	if (start >= end)
 		return -EINVAL;
-	while (va_index_first(&pool->nodes, &space->index, start, &cur) &&
-	       cur.start < end) {
+	while (more && va_index_take(&pool->nodes, &space->index, start, end,
+				     &cur)) {
 		const struct gpuva *va = &pool->va[cur.val];
 
 		if (cur.start < start)
@@ -192,6 +192,7 @@ int va_unmap(struct va_pool *pool, struct va_space *space, uint64_t start,
 		if (cur.end > end)
 			rest[nr++] = part_of(va, end, cur.end);
 		va_retire(pool, space, cur.val);
+		more = cur.end < end;
 	}
 	for (i = 0; i < nr; i++) {
 		ret = va_create(pool, space, &rest[i]);
@@ -234,8 +235,11 @@ void va_rollback(struct va_pool *pool, struct va_space *space)
 {
 	uint32_t id;
 
-	while ((id = space->created) != POOL_NONE)
+	while ((id = space->created) != POOL_NONE) {
+		va_index_remove(&pool->nodes, &space->index,
+				pool->va[id].start);
 		va_retire(pool, space, id);
+	}
 	while ((id = space->retired) != POOL_NONE) {
 		struct gpuva *va = &pool->va[id];
 
