@@ -52,6 +52,7 @@ struct fake *fake_new(const struct core_limits *limits,
 	fake->core = core_init(fake->mem, &fake->limits, gpu ? gpu : &fake_gpu);
 	FAKE_ASSERT(fake->core);
 	fake->max_ops = 4;
+	fake->check_every = 1;
 	fake->fail_status = XENUSERPTR_STATUS_IO;
 	return fake;
 }
@@ -66,6 +67,8 @@ static void respond(struct fake *fake, const struct xen_userptrif_rsp *rsp)
 {
 	FAKE_ASSERT(fake->in_flight[rsp->id]);
 	FAKE_ASSERT(rsp->operation && !rsp->reserved);
+	FAKE_ASSERT(rsp->status <= XENUSERPTR_STATUS_IO);
+	fake->answers_by_status[rsp->status]++;
 	fake->in_flight[rsp->id] = false;
 	fake->answered[rsp->id] = true;
 	fake->nr_in_flight--;
@@ -213,6 +216,7 @@ static void op_take(struct fake *fake, const struct core_op *op)
 	unsigned int i;
 
 	op_legal(fake, op);
+	fake->ops_by_type[op->type]++;
 	switch (op->type) {
 	case CORE_OP_RESPOND:
 		respond(fake, &op->rsp);
@@ -232,11 +236,23 @@ static void op_take(struct fake *fake, const struct core_op *op)
 	fake->pending[fake->nr_pending++] = *op;
 }
 
+static void check(struct fake *fake)
+{
+	int broken;
+
+	if (++fake->nr_steps % fake->check_every)
+		return;
+	broken = core_check(fake->core);
+	if (broken)
+		fprintf(stderr, "invariant %d is broken\n", broken);
+	FAKE_ASSERT(!broken);
+}
+
 int fake_event(struct fake *fake, const struct core_event *ev)
 {
 	struct core_op ops[16];
 	unsigned int nr, i;
-	int ret, broken;
+	int ret;
 
 	do {
 		ret = core_step(fake->core, ev, ops, fake->max_ops, &nr);
@@ -244,10 +260,7 @@ int fake_event(struct fake *fake, const struct core_event *ev)
 		FAKE_ASSERT(ret >= 0 || !nr);
 		for (i = 0; i < nr; i++)
 			op_take(fake, &ops[i]);
-		broken = core_check(fake->core);
-		if (broken)
-			fprintf(stderr, "invariant %d\n", broken);
-		FAKE_ASSERT(!broken);
+		check(fake);
 		ev = NULL;
 	} while (ret == 1);
 	return ret;
@@ -312,8 +325,8 @@ static void op_perform(struct fake *fake, const struct core_op *op)
 		fake->obj[op->obj].flags = op->flags;
 		break;
 	case CORE_OP_UNMAP:
-		if (!fake->obj[op->obj].unmapping)
-			fake->obj[op->obj].unmapping = true;
+		fake->obj[op->obj].unmapping = !fake->obj[op->obj].early;
+		fake->obj[op->obj].early = false;
 		fake->obj[op->obj].list = false;
 		fake->obj[op->obj].mapped = false;
 		break;
@@ -361,7 +374,9 @@ int fake_complete(struct fake *fake, unsigned int place, uint32_t status)
 	memmove(&fake->pending[place], &fake->pending[place + 1],
 		(fake->nr_pending - place) * sizeof(op));
 	fake->nr_answered++;
-	if (fake->nr_answered == fake->fail_at) {
+	if (op.type == CORE_OP_UNMAP && fake->obj[op.obj].early) {
+		ev.status = XENUSERPTR_STATUS_OK;
+	} else if (fake->nr_answered == fake->fail_at) {
 		ev.status = fake->fail_status;
 		fake->nr_failed++;
 	}
@@ -370,8 +385,9 @@ int fake_complete(struct fake *fake, unsigned int place, uint32_t status)
 	else if (op.type == CORE_OP_MAP)
 		fake->obj[op.obj].list = false;
 	if (op.type == CORE_OP_READ_BIND) {
-		FAKE_ASSERT(op.gref_directory < FAKE_LISTS);
-		ev.untrusted_ops = fake->list[op.gref_directory];
+		FAKE_ASSERT(fake->any_list || op.gref_directory < FAKE_LISTS);
+		ev.untrusted_ops = fake->any_list ? fake->any_list :
+				   fake->list[op.gref_directory];
 	}
 	return fake_event(fake, &ev);
 }
@@ -380,7 +396,10 @@ int fake_unmapped(struct fake *fake, uint32_t obj)
 {
 	struct core_event ev = { .type = CORE_EV_UNMAPPED, .obj = obj };
 
-	fake->obj[obj].unmapping = false;
+	if (fake->obj[obj].unmapping)
+		fake->obj[obj].unmapping = false;
+	else
+		fake->obj[obj].early = true;
 	return fake_event(fake, &ev);
 }
 

@@ -35,7 +35,8 @@ struct fake_pte {
 struct fake_obj {
 	bool list;		/* directory was read */
 	bool mapped;
-	bool unmapping;
+	bool unmapping;		/* UNMAP is DONE, UNMAPPED is due */
+	bool early;		/* UNMAPPED came before the DONE */
 	uint32_t nr_pages;
 	uint32_t flags;
 };
@@ -60,6 +61,8 @@ struct fake {
 	void *mem;
 	struct core_limits limits;
 	unsigned int max_ops;	/* room per core_step() */
+	unsigned int check_every;	/* core_check() each so many steps */
+	unsigned int nr_steps;
 
 	struct core_op pending[FAKE_OPS];
 	unsigned int nr_pending;
@@ -69,12 +72,16 @@ struct fake {
 	unsigned int nr_failed;
 
 	const struct xen_userptrif_bind_op *list[FAKE_LISTS];
+	const struct xen_userptrif_bind_op *any_list;	/* for all, if set */
 
 	struct fake_obj obj[FAKE_MAX];
 	struct fake_vm vm[FAKE_MAX];
 	struct fake_job job[FAKE_MAX];
 	uint64_t fence[XENUSERPTR_MAX_TIMELINES];
 	uint64_t error_seqno[XENUSERPTR_MAX_TIMELINES]; /* of the last event */
+
+	unsigned int ops_by_type[CORE_OP_FENCE + 1];
+	unsigned int answers_by_status[XENUSERPTR_STATUS_IO + 1];
 
 	bool in_flight[FAKE_IDS];
 	bool answered[FAKE_IDS];

@@ -32,7 +32,7 @@ $(UNIT_BUILD)/$(1)/lib/%.o: $(UNIT_DIR)/%.c $(CORE_HDRS) $(UNIT_HDRS) | check-un
 	@$(2) $(UNIT_CFLAGS) $(3) -c -o $$@ $$<
 
 $(UNIT_BUILD)/$(1)/test-%: $(UNIT_BUILD)/$(1)/lib/test-%.o \
-		$(UNIT_BUILD)/$(1)/lib/fake.o \
+		$(UNIT_BUILD)/$(1)/lib/fake.o $(UNIT_BUILD)/$(1)/lib/vamodel.o $(UNIT_BUILD)/$(1)/lib/actions.o \
 		$(CORE_SRCS:$(CORE_DIR)/%.c=$(UNIT_BUILD)/$(1)/lib/%.o)
 	@$(2) $(3) -o $$@ $$^ -lcmocka
 
@@ -53,7 +53,7 @@ check-unit: $(UNIT_BINS)
 		if $$t >$$t.log 2>&1; then \
 			echo "check-unit: pass: $${t#$(UNIT_BUILD)/}"; \
 		else \
-			grep -v -e ' OK ]' -e ' RUN ' $$t.log; fail=1; \
+			tail -25 $$t.log; fail=1; \
 			echo "check-unit: fail: $${t#$(UNIT_BUILD)/}"; \
 		fi; \
 	done; exit $$fail

@@ -318,7 +318,6 @@ static void step_unmapped_before_done(void **state)
 	assert_false(fake_answered(fake, id));
 	assert_int_equal(fake_complete(fake, 0, OK), 0);
 	assert_int_equal(fake_status(fake, id), OK);
-	fake->obj[0].unmapping = false;
 	fake_assert_empty(fake);
 }
 
