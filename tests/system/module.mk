@@ -20,3 +20,11 @@ $(BUILD)/bin/main-job: tests/system/main_job.c tests/system/gpu_cmd.c $(BUILD)/l
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -ffp-contract=off -Ifrontend/lib -Itests/softgpu \
 		-Itests/system -o $@ $^ $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/long-job
+CHECK_TARGETS += $(BUILD)/bin/long-job
+
+$(BUILD)/bin/long-job: tests/system/long_job.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -Itests/softgpu -Itests/system \
+		-o $@ $^ $(DRM_LIBS)
