@@ -8,6 +8,13 @@ CORE_CFLAGS := -std=c11 -ffreestanding $(WARN) -I$(CORE_DIR) -Iprotocol
 CORE_LIB := $(BUILD)/core/libcore.a
 CORE_OBJS := $(CORE_SRCS:$(CORE_DIR)/%.c=$(BUILD)/core/%.o)
 
+# For the unit tests and the fuzzers, which share their fake adapter.
+UNIT_DIR := tests/unit
+UNIT_HDRS := $(wildcard $(UNIT_DIR)/*.h)
+UNIT_CFLAGS := -std=c11 -D_DEFAULT_SOURCE -g $(WARN) -I$(CORE_DIR) \
+	-Iprotocol -I$(UNIT_DIR)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
 $(BUILD)/core/%.o: $(CORE_DIR)/%.c $(CORE_HDRS)
 	@mkdir -p $(@D)
 	$(CC) $(CORE_CFLAGS) -O2 -g -fPIC -c -o $@ $<

@@ -39,6 +39,7 @@ void fake_die(const char *file, int line, const char *what)
 struct fake *fake_new(const struct core_limits *limits,
 		      const struct core_gpu *gpu)
 {
+	static struct xen_userptrif_rsp rsp[FAKE_IDS];
 	struct fake *fake = calloc(1, sizeof(*fake));
 	size_t size;
 
@@ -51,6 +52,7 @@ struct fake *fake_new(const struct core_limits *limits,
 	memset(fake->mem, 0, size);
 	fake->core = core_init(fake->mem, &fake->limits, gpu ? gpu : &fake_gpu);
 	FAKE_ASSERT(fake->core);
+	fake->rsp = rsp;
 	fake->max_ops = 4;
 	fake->check_every = 1;
 	fake->fail_status = XENUSERPTR_STATUS_IO;

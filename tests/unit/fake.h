@@ -85,7 +85,7 @@ struct fake {
 
 	bool in_flight[FAKE_IDS];
 	bool answered[FAKE_IDS];
-	struct xen_userptrif_rsp rsp[FAKE_IDS];
+	struct xen_userptrif_rsp *rsp;	/* by id, valid where answered */
 	unsigned int nr_in_flight;
 	unsigned int nr_events;
 	struct xen_userptrif_evt last_event;

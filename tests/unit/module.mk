@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Unit tests of the core: each with gcc and clang, plain and with sanitizers.
-UNIT_DIR := tests/unit
 UNIT_TESTS := $(patsubst $(UNIT_DIR)/test-%.c,%,$(wildcard $(UNIT_DIR)/test-*.c))
-UNIT_HDRS := $(wildcard $(UNIT_DIR)/*.h)
 UNIT_BUILD := $(BUILD)/unit
-UNIT_CFLAGS := -std=c11 -D_DEFAULT_SOURCE -g $(WARN) -I$(CORE_DIR) \
-	-Iprotocol -I$(UNIT_DIR)
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Needed by the tests, with the Debian package that has it.
 .PHONY: check-unit-deps
@@ -32,7 +27,7 @@ $(UNIT_BUILD)/$(1)/lib/%.o: $(UNIT_DIR)/%.c $(CORE_HDRS) $(UNIT_HDRS) | check-un
 	@$(2) $(UNIT_CFLAGS) $(3) -c -o $$@ $$<
 
 $(UNIT_BUILD)/$(1)/test-%: $(UNIT_BUILD)/$(1)/lib/test-%.o \
-		$(UNIT_BUILD)/$(1)/lib/fake.o $(UNIT_BUILD)/$(1)/lib/vamodel.o $(UNIT_BUILD)/$(1)/lib/actions.o \
+		$(foreach o,fake vamodel actions,$(UNIT_BUILD)/$(1)/lib/$(o).o) \
 		$(CORE_SRCS:$(CORE_DIR)/%.c=$(UNIT_BUILD)/$(1)/lib/%.o)
 	@$(2) $(3) -o $$@ $$^ -lcmocka
 
