@@ -56,8 +56,9 @@ static int obj_create_validate(const struct xen_userptrif_req *untrusted_req)
 
 static int obj_destroy_validate(const struct xen_userptrif_req *untrusted_req)
 {
-	return untrusted_req->op.obj_destroy.flags &
-	       ~XENUSERPTR_DESTROY_DISCARD ? -EPROTO : 0;
+	uint32_t untrusted_flags = untrusted_req->op.obj_destroy.flags;
+
+	return (untrusted_flags & ~XENUSERPTR_DESTROY_DISCARD) ? -EPROTO : 0;
 }
 
 static int vm_bind_validate(const struct xen_userptrif_req *untrusted_req)

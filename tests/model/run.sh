@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Checks the Promela models: the right ones must hold, each variant with a
+# known bug must be caught. Usage: run.sh BUILD_DIRECTORY
+set -u
+
+for tool in spin gcc; do
+	command -v $tool >/dev/null ||
+		{ echo "check-model: error: install the package $tool"; exit 1; }
+done
+here=$(cd "$(dirname "$0")" && pwd)
+build=$1
+fail=0
+
+# verify MODEL WHAT DEFINES PAN_ARGUMENTS: sets result to holds, caught, error
+verify()
+{
+	local dir=$build/$1-$2
+
+	mkdir -p "$dir"
+	result=error
+	# shellcheck disable=SC2086
+	(cd "$dir" && spin $3 -a "$here/$1.pml" && gcc -O0 -w -DNFAIR=3 -o pan pan.c &&
+		./pan -m100000 -w18 $4) >"$dir/log" 2>&1 || return
+	grep -q 'max search depth too small' "$dir/log" && return
+	if grep -q 'errors: 0' "$dir/log"; then
+		result=holds
+	elif grep -q 'errors: [1-9]' "$dir/log"; then
+		result=caught
+	fi
+}
+
+# check MODEL WHAT EXPECTED DEFINES PAN_ARGUMENTS
+check()
+{
+	verify "$1" "$2" "$4" "$5"
+	if [ $result = "$3" ]; then
+		echo "check-model: pass: $1 $2 ($result," \
+			"$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' "$build/$1-$2/log") states)"
+	else
+		tail -20 "$build/$1-$2/log"
+		echo "check-model: fail: $1 $2: expected $3, got $result"
+		fail=1
+	fi
+}
+
+check ring safe holds "" ""
+check ring live holds -DLIVE "-a -f"
+check ring lying holds -DLYING=1 ""
+check ring BUG_TRUST_UNMAPPED caught "-DLYING=1 -DBUG_TRUST_UNMAPPED" ""
+check ring BUG_TRUST_DEATH caught -DBUG_TRUST_DEATH ""
+check ring BUG_ANSWER_EARLY caught -DBUG_ANSWER_EARLY ""
+check ring BUG_NO_FENCE caught -DBUG_NO_FENCE ""
+check ring BUG_REUSE_ID caught -DBUG_REUSE_ID ""
+check ring BUG_TWO_STEPS caught "-DLYING=1 -DBUG_TWO_STEPS" ""
+check ring BUG_GIVE_UP caught -DBUG_GIVE_UP ""
+check fence safe holds "" ""
+check fence live holds -DLIVE "-a -f"
+check fence BUG_EVENTS_FIRST caught -DBUG_EVENTS_FIRST ""
+check fence BUG_FENCE_FIRST caught -DBUG_FENCE_FIRST ""
+check fence BUG_OUT_OF_ORDER caught -DBUG_OUT_OF_ORDER ""
+check fence BUG_DROP caught -DBUG_DROP ""
+exit $fail
