@@ -3,11 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "private.h"
+
+#define RENDER_MINOR_FIRST	128
+#define RENDER_MINOR_LAST	191
 
 int xuptr_ioctl(struct xuptr_device *device, unsigned long request, void *arg)
 {
@@ -36,24 +40,26 @@ static int node_open(const char *node)
 	return fd;
 }
 
-/* The first render node of the driver; -EACCES if all that failed were forbidden. */
+/*
+ * The first render node of the driver; -EACCES if all that failed were
+ * forbidden. drmGetDevices2() leaves out devices on the xen bus, which it
+ * does not know.
+ */
 static int first_node_open(void)
 {
-	drmDevicePtr devices[64];
-	int nr = drmGetDevices2(0, devices, 64), fd = -ENODEV, i;
+	int fd = -ENODEV, minor;
+	char node[32];
 
-	if (nr < 0)
-		return nr == -ENOENT ? -ENODEV : nr;
-	for (i = 0; i < nr && fd < 0; i++) {
+	for (minor = RENDER_MINOR_FIRST; minor <= RENDER_MINOR_LAST; minor++) {
 		int ret;
 
-		if (!(devices[i]->available_nodes & (1 << DRM_NODE_RENDER)))
-			continue;
-		ret = node_open(devices[i]->nodes[DRM_NODE_RENDER]);
-		if (ret >= 0 || ret == -EACCES)
+		snprintf(node, sizeof(node), DRM_RENDER_DEV_NAME, DRM_DIR_NAME, minor);
+		ret = node_open(node);
+		if (ret >= 0)
+			return ret;
+		if (ret == -EACCES)
 			fd = ret;
 	}
-	drmFreeDevices(devices, nr);
 	return fd;
 }
 
