@@ -182,7 +182,9 @@ struct drm_xen_userptr_sync {
  * With any sync the call returns before the change is done; without it the
  * change is done when it returns. Errors: -EINVAL, -ENOENT, -E2BIG,
  * -ERANGE (outside of the GPU's range), -EACCES (writable map of a read-only
- * object), -EDQUOT, -ENOMEM, -ENODEV.
+ * object), -EOPNOTSUPP (MAP_NULL without FEATURE_SPARSE), -ESTALE (the
+ * object's memory was unmapped), -EDQUOT, -ENOMEM, -EBUSY (too many on their
+ * way), -ENODEV.
  */
 struct drm_xen_userptr_vm_bind {
 	__u32 vm_id;
