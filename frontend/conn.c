@@ -70,7 +70,6 @@ static irqreturn_t conn_irq(int irq, void *data)
 	if (ret < 0)
 		xu_conn_violation(conn, "%s", reason);
 	any = xu_ring_drain(conn) || ret > 0;
-	xu_timeline_kick_stalled(conn);
 	xen_irq_lateeoi(irq, any ? 0 : XEN_EOI_FLAG_SPURIOUS);
 	return IRQ_HANDLED;
 }

@@ -24,9 +24,10 @@ static int range_check(const struct drm_xen_userptr_range *range, u64 *total)
 
 	if (!range->length || !PAGE_ALIGNED(range->addr | range->length))
 		return -EINVAL;
-	if (check_add_overflow(range->addr, range->length, &end) ||
-	    end > TASK_SIZE)
+	if (check_add_overflow(range->addr, range->length, &end))
 		return -EINVAL;
+	if (end > TASK_SIZE)
+		return -EFAULT;
 	if (check_add_overflow(*total, range->length, total))
 		return -EINVAL;
 	if (*total >> PAGE_SHIFT > XENUSERPTR_MAX_OBJ_PAGES)

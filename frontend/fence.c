@@ -17,10 +17,10 @@
 #include "trace.h"
 #include "xen_userptr.h"
 
-static unsigned int max_queued_jobs = 4096;
-module_param(max_queued_jobs, uint, 0644);
-MODULE_PARM_DESC(max_queued_jobs,
-		 "Jobs that one queue may hold before EXEC says EBUSY (default 4096)");
+static unsigned int max_binds = 4096;
+module_param(max_binds, uint, 0644);
+MODULE_PARM_DESC(max_binds,
+		 "VM_BINDs of one address space on their way before EBUSY (default 4096)");
 
 static const char *job_driver_name(struct dma_fence *fence)
 {
@@ -148,6 +148,12 @@ static void queue_signal(struct xu_queue *queue, struct list_head *done)
 	}
 }
 
+static void queue_uncount(struct xu_queue *queue)
+{
+	atomic_dec(queue->is_bind ? &queue->nr_binds :
+				    &queue->vm->conn->nr_jobs);
+}
+
 /* What was signalled is let go without the lock. */
 static void queue_put_done(struct xu_queue *queue, struct list_head *done)
 {
@@ -159,9 +165,7 @@ static void queue_put_done(struct xu_queue *queue, struct list_head *done)
 		xu_count(vm->xd, XU_STAT_JOBS);
 		if (job->error)
 			xu_count(vm->xd, XU_STAT_JOB_ERRORS);
-		if (job->sent && !queue->is_bind)
-			atomic_dec(&vm->conn->nr_inflight);
-		atomic_dec(&queue->nr_jobs);
+		queue_uncount(queue);
 		job_deps_free(job);
 		if (!job->sent)
 			xu_bind_free(job->bind);
@@ -193,23 +197,6 @@ static void job_done(struct xu_req *req, int err,
 	xu_bind_free(job->bind);
 	xu_job_put(job);
 	xu_vm_put(vm);
-}
-
-/*
- * Lock held. Jobs beyond the backend's limit stay here, or it would refuse
- * them; xu_timeline_kick_stalled() brings them back.
- */
-static bool queue_may_send(struct xu_queue *queue)
-{
-	struct xu_conn *conn = queue->vm->conn;
-	int max_jobs = min_t(u32, conn->limits.max_jobs, INT_MAX);
-
-	if (queue->is_bind ||
-	    atomic_add_unless(&conn->nr_inflight, 1, max_jobs))
-		return true;
-	set_bit(queue->timeline, conn->timeline_stalled);
-	smp_mb__after_atomic(); /* seen by whoever lowers nr_inflight next */
-	return atomic_add_unless(&conn->nr_inflight, 1, max_jobs);
 }
 
 /* Lock held; all deps of the job have signalled. */
@@ -251,7 +238,7 @@ void xu_queue_run(struct xu_queue *queue)
 	spin_lock(&queue->lock);
 	while (!list_empty(&queue->pending)) {
 		job = list_first_entry(&queue->pending, struct xu_job, link);
-		if (!job_deps_signaled(job) || !queue_may_send(queue))
+		if (!job_deps_signaled(job))
 			break;
 		job_send(queue, job);
 	}
@@ -268,14 +255,29 @@ static void queue_work_fn(struct work_struct *work)
 	xu_vm_put(queue->vm);
 }
 
+/*
+ * EXECs count against the backend's limit from the call to the fence, so the
+ * backend never has to refuse one for that. Lock held.
+ */
+static int queue_count(struct xu_queue *queue)
+{
+	struct xu_conn *conn = queue->vm->conn;
+	atomic_t *count = queue->is_bind ? &queue->nr_binds : &conn->nr_jobs;
+	u32 limit = queue->is_bind ? READ_ONCE(max_binds) :
+				     conn->limits.max_jobs;
+
+	return atomic_add_unless(count, 1, min_t(u32, limit, INT_MAX)) ?
+	       0 : -EBUSY;
+}
+
 int xu_queue_push(struct xu_queue *queue, struct xu_job *job)
 {
 	int err;
 
 	spin_lock(&queue->lock);
 	err = queue->dead;
-	if (!err && atomic_read(&queue->nr_jobs) >= (int)max_queued_jobs)
-		err = -EBUSY;
+	if (!err)
+		err = queue_count(queue);
 	if (err)
 		goto unlock;
 	__module_get(THIS_MODULE);
@@ -284,7 +286,6 @@ int xu_queue_push(struct xu_queue *queue, struct xu_job *job)
 		       queue->context, ++queue->fence_seqno);
 	xu_job_get(job);
 	xu_vm_get(queue->vm);
-	atomic_inc(&queue->nr_jobs);
 	list_add_tail(&job->link, &queue->pending);
 unlock:
 	spin_unlock(&queue->lock);

@@ -190,20 +190,3 @@ int xu_timeline_poll(struct xu_conn *conn, const char **reason)
 	}
 	return !!ret;
 }
-
-void xu_timeline_kick_stalled(struct xu_conn *conn)
-{
-	u32 idx;
-
-	smp_mb(); /* pairs with queue_may_send(): nr_inflight, then the bit */
-	if (bitmap_empty(conn->timeline_stalled, XENUSERPTR_MAX_TIMELINES))
-		return;
-	mutex_lock(&conn->timeline_lock);
-	for_each_set_bit(idx, conn->timeline_stalled,
-			 XENUSERPTR_MAX_TIMELINES) {
-		clear_bit(idx, conn->timeline_stalled);
-		if (test_bit(idx, conn->timeline_used))
-			xu_queue_kick(conn->timeline[idx].queue);
-	}
-	mutex_unlock(&conn->timeline_lock);
-}

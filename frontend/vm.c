@@ -72,7 +72,6 @@ static void vm_end_work(struct work_struct *work)
 	mutex_lock(&conn->timeline_lock);
 	xu_timelines_free(conn, vm);
 	mutex_unlock(&conn->timeline_lock);
-	xu_timeline_kick_stalled(conn);
 	if (!vm->id_stuck)
 		xa_erase(&conn->vms, vm->id);
 	complete_all(&vm->gone);

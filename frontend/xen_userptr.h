@@ -219,8 +219,7 @@ struct xu_conn {
 	struct xen_userptrif_rsp_device device;
 	struct xen_userptrif_rsp_limits limits;
 	char name[XENUSERPTR_NAME_LEN];
-	atomic_t nr_inflight;		/* jobs sent and not ended */
-	DECLARE_BITMAP(timeline_stalled, XENUSERPTR_MAX_TIMELINES);
+	atomic_t nr_jobs;		/* EXECs from the call to the fence */
 
 	struct work_struct connect_work;
 	struct work_struct close_work;
@@ -406,7 +405,7 @@ struct xu_queue {
 	struct list_head pending;	/* wait for fences; not sent */
 	struct list_head running;	/* sent, or only waiting to signal */
 	int dead;			/* errno for new jobs */
-	atomic_t nr_jobs;		/* not signalled */
+	atomic_t nr_binds;		/* bind queue: not signalled */
 	u64 context;
 	u64 fence_seqno;
 	u64 completed;			/* value of the fence page */
@@ -455,8 +454,6 @@ void xu_timelines_free(struct xu_conn *conn, struct xu_vm *vm);
  * 1: something was there; 0: nothing; -EPROTO: *@reason is what was wrong.
  */
 int xu_timeline_poll(struct xu_conn *conn, const char **reason);
-/* Wake the queues that waited for the number of jobs to fall. */
-void xu_timeline_kick_stalled(struct xu_conn *conn);
 
 /* -------------------------------------------------------------- sync.c */
 
