@@ -31,7 +31,7 @@ $(FUZZ_BUILD)/fuzz-%: $(FUZZ_DIR)/fuzz-%.c $(FUZZ_OBJS) $(UNIT_HDRS)
 .PHONY: check-fuzz
 check-fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/fuzz-%)
 	@fail=0; for f in $(FUZZERS); do \
-		mkdir -p $(FUZZ_BUILD)/new-$$f; \
+		mkdir -p $(FUZZ_BUILD)/new-$$f $(FUZZ_DIR)/corpus/$$f; \
 		log=$(FUZZ_BUILD)/fuzz-$$f.log; \
 		if $(FUZZ_BUILD)/fuzz-$$f -max_len=2048 -timeout=10 \
 			-max_total_time=$$(( ($(FUZZ_SECONDS) + 3) / 4 )) \
