@@ -138,6 +138,9 @@ extern struct workqueue_struct *back_wq;
 /* For what a sleeping vCPU waits for. */
 extern struct workqueue_struct *back_want_wq;
 
+/* fault.c: true once, at the call that the parameter fail_nth names. */
+bool back_fault(void);
+
 /* bind.c */
 struct back_binding *back_binding_new(void);
 void back_binding_put(struct back_binding *binding);

@@ -116,7 +116,7 @@ void back_binding_put(struct back_binding *binding)
 
 struct back_binding *back_binding_new(void)
 {
-	struct back_binding *binding =
+	struct back_binding *binding = back_fault() ? NULL :
 		kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
 
 	if (!binding)
@@ -157,7 +157,8 @@ static int back_identity_get(struct back_binding *binding, domid_t domid)
 	char *vm;
 
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
-	vm = xenbus_read(XBT_NIL, path, "vm", NULL);
+	vm = back_fault() ? ERR_PTR(-ENOMEM) :
+		xenbus_read(XBT_NIL, path, "vm", NULL);
 	if (PTR_ERR_OR_ZERO(vm) == -ENOMEM)
 		return -ENOMEM;
 	binding->identity = IS_ERR(vm) ? NULL : vm;
@@ -168,12 +169,12 @@ static int back_watch_start(struct back_binding *binding, domid_t domid)
 {
 	int ret;
 
-	binding->watch.node =
+	binding->watch.node = back_fault() ? NULL :
 		kasprintf(GFP_KERNEL_ACCOUNT, "/local/domain/%u/domid", domid);
 	if (!binding->watch.node)
 		return -ENOMEM;
 	binding->watch.callback = back_watch_event;
-	ret = register_xenbus_watch(&binding->watch);
+	ret = back_fault() ? -ENOMEM : register_xenbus_watch(&binding->watch);
 	if (ret) {
 		kfree(binding->watch.node);
 		binding->watch.node = NULL;

@@ -74,12 +74,14 @@ back_direction(const struct back_object *object, enum dma_data_direction dir)
 static struct sg_table *back_sgt_alloc(struct back_object *object,
 				       struct device *dev)
 {
-	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	struct sg_table *sgt = back_fault() ? NULL :
+		kzalloc(sizeof(*sgt), GFP_KERNEL);
 	int ret;
 
 	if (!sgt)
 		return ERR_PTR(-ENOMEM);
-	ret = sg_alloc_table_from_pages_segment(sgt, object->pages, object->nr,
+	ret = back_fault() ? -ENOMEM :
+		sg_alloc_table_from_pages_segment(sgt, object->pages, object->nr,
 						0, (size_t)object->nr << PAGE_SHIFT,
 						back_segment_max(dev), GFP_KERNEL);
 	if (ret) {
@@ -102,10 +104,11 @@ static struct sg_table *back_dmabuf_map(struct dma_buf_attachment *attach,
 	sgt = back_sgt_alloc(object, attach->dev);
 	if (IS_ERR(sgt))
 		return sgt;
-	ret = dma_map_sgtable(attach->dev, sgt, used, DMA_ATTR_SKIP_CPU_SYNC);
+	ret = back_fault() ? -EIO :
+		dma_map_sgtable(attach->dev, sgt, used, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		goto free_sgt;
-	if (back_sgt_bounced(attach->dev, sgt)) {
+	if (back_fault() || back_sgt_bounced(attach->dev, sgt)) {
 		dev_warn_once(attach->dev, "cannot address memory of a guest\n");
 		ret = -EIO;
 		goto unmap_sgt;
@@ -153,5 +156,5 @@ struct dma_buf *back_object_export(struct back_object *object)
 	info.flags = object->readonly ? O_RDONLY : O_RDWR;
 	info.resv = &object->resv;
 	info.priv = object;
-	return dma_buf_export(&info);
+	return back_fault() ? ERR_PTR(-ENOMEM) : dma_buf_export(&info);
 }

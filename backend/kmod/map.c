@@ -64,19 +64,21 @@ void back_object_free(struct back_object *object)
 	kfree(object);
 }
 
+static void *back_array(u32 nr, size_t size)
+{
+	return back_fault() ? NULL : kvcalloc(nr, size, GFP_KERNEL_ACCOUNT);
+}
+
 static bool back_object_arrays_alloc(struct back_object *object)
 {
 	u32 nr = object->nr, i;
 	u32 batch = min_t(u32, nr, BACK_BATCH);
 
-	object->pages = kvcalloc(nr, sizeof(*object->pages), GFP_KERNEL_ACCOUNT);
-	object->handles = kvmalloc_array(nr, sizeof(*object->handles),
-					 GFP_KERNEL_ACCOUNT);
-	object->grefs = kvmalloc_array(nr, sizeof(*object->grefs),
-				       GFP_KERNEL_ACCOUNT);
+	object->pages = back_array(nr, sizeof(*object->pages));
+	object->handles = back_array(nr, sizeof(*object->handles));
+	object->grefs = back_array(nr, sizeof(*object->grefs));
 	/* Kept for the unmapping, which must not fail for want of memory. */
-	object->ops = kvcalloc(batch, sizeof(*object->map_ops),
-			       GFP_KERNEL_ACCOUNT);
+	object->ops = back_array(batch, sizeof(*object->map_ops));
 	if (!object->pages || !object->handles || !object->grefs || !object->ops)
 		return false;
 	for (i = 0; i < nr; i++)
@@ -90,7 +92,7 @@ static bool back_object_arrays_alloc(struct back_object *object)
 
 static struct back_object *back_object_new(struct back_binding *binding, u32 nr)
 {
-	struct back_object *object =
+	struct back_object *object = back_fault() ? NULL :
 		kzalloc(sizeof(*object), GFP_KERNEL_ACCOUNT);
 
 	if (!object)
@@ -172,7 +174,7 @@ static int back_batch_map(struct back_object *object, u32 first, u32 nr,
 		gnttab_set_map_op(&ops[i], (unsigned long)page_address(pages[i]),
 				  flags, object->grefs[first + i],
 				  object->binding->domid);
-	ret = back_hypercall_map(ops, pages, nr);
+	ret = back_fault() ? -EFAULT : back_hypercall_map(ops, pages, nr);
 	atomic64_inc(&object->binding->hypercalls);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status == GNTST_okay) {
@@ -244,7 +246,8 @@ back_object_create(struct back_binding *binding,
 	if (copy_from_user(object->grefs, u64_to_user_ptr(args->grefs),
 			   (size_t)args->nr * sizeof(*object->grefs)))
 		goto free_object;
-	ret = gnttab_alloc_pages(args->nr, object->pages);
+	ret = back_fault() ? -ENOMEM :
+		gnttab_alloc_pages(args->nr, object->pages);
 	if (ret)
 		goto free_object;
 	back_pages_order(object->pages, args->nr);
@@ -294,7 +297,7 @@ static int back_map_publish(struct dma_buf *dmabuf, void __user *arg,
 			    struct xen_userptr_back_map *args)
 {
 	struct back_object *object = dmabuf->priv;
-	int fd = get_unused_fd_flags(O_CLOEXEC);
+	int fd = back_fault() ? -EMFILE : get_unused_fd_flags(O_CLOEXEC);
 
 	if (fd < 0)
 		goto drop;

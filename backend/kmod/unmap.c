@@ -45,7 +45,8 @@ static u32 back_batch_unmap(struct back_object *object, u32 first, u32 nr)
 		ops[i].status = 1;	/* no GNTST_*: the call did not say */
 	}
 	/* The statuses decide: the return value can be about the p2m alone. */
-	gnttab_unmap_refs(ops, NULL, pages, nr);
+	if (!back_fault())
+		gnttab_unmap_refs(ops, NULL, pages, nr);
 	atomic64_inc(&object->binding->hypercalls);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status != GNTST_okay)

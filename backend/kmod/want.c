@@ -41,14 +41,14 @@ int back_want_add(struct back_binding *binding, u32 gref)
 	lockdep_assert_held(&binding->ops_lock);
 	if (xa_load(&binding->wants, gref))
 		return 0;
-	want = kzalloc(sizeof(*want), gfp);
+	want = back_fault() ? NULL : kzalloc(sizeof(*want), gfp);
 	if (!want)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&want->record.link);
 	INIT_LIST_HEAD(&want->pending);
 	want->record.data.type = XEN_USERPTR_BACK_WANT;
 	want->record.data.gref = gref;
-	ret = xa_insert(&binding->wants, gref, want, gfp);
+	ret = back_fault() ? -ENOMEM : xa_insert(&binding->wants, gref, want, gfp);
 	if (ret) {
 		kfree(want);
 		return -ENOMEM;

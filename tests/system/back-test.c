@@ -436,6 +436,99 @@ static void test_records(void)
 	CHECK(stats(fd).objects == 0);
 }
 
+#define FAIL_NTH "/sys/module/xen_userptr_back/parameters/fail_nth"
+
+static void number_write(const char *path, int value)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f);
+	CHECK(fprintf(f, "%d", value) > 0);
+	CHECK(fclose(f) == 0);
+}
+
+static int number_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int value;
+
+	CHECK(f);
+	CHECK(fscanf(f, "%d", &value) == 1);
+	fclose(f);
+	return value;
+}
+
+/* What fails once must work the next time, on the same descriptor. */
+static int life_map(int fd, int *failures)
+{
+	int dmabuf = map(fd, 0, ngrefs, 21);
+
+	if (dmabuf < 0) {
+		++*failures;
+		CHECK(stats(fd).objects == 0 || errno == EMFILE);
+		dmabuf = map(fd, 0, ngrefs, 21);
+	}
+	CHECK(dmabuf >= 0);
+	return dmabuf;
+}
+
+static int life_import(int dmabuf, uint32_t flags, int *failures)
+{
+	int importer = importer_open();
+	struct xu_import arg;
+
+	if (import_call(importer, dmabuf, flags, &arg)) {
+		++*failures;
+		CHECK(import_call(importer, dmabuf, flags, &arg) == 0);
+	}
+	return importer;
+}
+
+/* From open to UNMAPPED; how many calls failed. */
+static int life(void)
+{
+	int failures = 0, fd, dmabuf, dynamic, fixed;
+
+	fd = open("/dev/xen/userptr-back", O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		failures++;
+		fd = back_open();
+	}
+	if (bind_call(fd, domid, 2 * ngrefs)) {
+		failures++;
+		CHECK(bind_call(fd, domid, 2 * ngrefs) == 0);
+	}
+	dmabuf = life_map(fd, &failures);
+	dynamic = life_import(dmabuf, XU_IMPORT_DYNAMIC, &failures);
+	fixed = life_import(dmabuf, 0, &failures);
+	expect_pattern(dynamic, 0, 2);
+	close(dmabuf);
+	close(dynamic);
+	close(fixed);
+	expect_unmapped(fd, 21);
+	CHECK(stats(fd).mapped == 0);
+	close(fd);
+	return failures;
+}
+
+/* Every call that can fail does, one after the other, until none is left. */
+static void test_fail_nth(void)
+{
+	int n, left = 0, failures;
+
+	for (n = 1; !left; n++) {
+		CHECK(n < 200);
+		number_write(FAIL_NTH, n);
+		failures = life();
+		left = number_read(FAIL_NTH);
+		number_write(FAIL_NTH, 0);
+		/* A failed unmap is no failure of a call: it is tried again. */
+		CHECK(failures <= 1 && (!left || !failures));
+	}
+	printf("%d calls failed in turn\n", n - 2);
+	CHECK(n > 15);
+}
+
 /* The script destroys the guest after "mapped", then writes a line. */
 static void test_guest_dies(void)
 {
@@ -482,6 +575,7 @@ static const struct {
 	{ "passed_descriptor", test_passed_descriptor },
 	{ "same_page_twice", test_same_page_twice },
 	{ "records", test_records },
+	{ "fail_nth", test_fail_nth },
 	{ "guest_dies", test_guest_dies },
 };
 
