@@ -138,8 +138,9 @@ struct xen_userptr_back_op {
  * last close of the descriptor gives all armed pages back; what was revoked
  * then is lost.
  * Errors: -EOPNOTSUPP (no XEN_USERPTR_BACK_FEATURE_REVOCABLE, or not for this
- * domain), -EBUSY (another descriptor does this for the domain), -EINVAL (an
- * unknown operation; its slice of 512 was not begun), -EFAULT, -ENOMEM, -ENODEV.
+ * domain), -EACCES (the domain has not opted in any grant yet), -EBUSY
+ * (another descriptor does this for the domain), -EINVAL (an unknown
+ * operation; its slice of 512 was not begun), -EFAULT, -ENOMEM, -ENODEV.
  */
 struct xen_userptr_back_ops {
 	/** @ops: pointer to an array of struct xen_userptr_back_op */

@@ -91,8 +91,12 @@ static int back_setup_call(struct back_binding *binding, u16 flags, u32 *port)
 	switch (setup.status) {
 	case GNTST_okay:
 		return 0;
+	case GNTST_eagain:
+		return -EAGAIN;
 	case GNTST_bad_domain:
 		return -ENODEV;
+	case GNTST_not_allowed:
+		return -EACCES;
 	case GNTST_permission_denied:
 		return -EPERM;
 	case GNTST_no_space:
@@ -100,6 +104,15 @@ static int back_setup_call(struct back_binding *binding, u16 flags, u32 *port)
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+/* With many armed pages it takes several calls. */
+static void back_setup_close(struct back_binding *binding)
+{
+	u32 port;
+
+	while (back_setup_call(binding, GNTREV_SETUP_close, &port) == -EAGAIN)
+		cond_resched();
 }
 
 static int back_channel_bind(struct back_binding *binding, u32 remote_port)
@@ -149,7 +162,7 @@ int back_channel_open(struct back_binding *binding)
 	return 0;
 
 close_setup:
-	back_setup_call(binding, GNTREV_SETUP_close, &port);
+	back_setup_close(binding);
 disclaim:
 	back_channel_disclaim(binding);
 	return ret;
@@ -158,8 +171,6 @@ disclaim:
 /* The last descriptor is gone: no OPS can come any more. */
 void back_channel_close(struct back_binding *binding)
 {
-	u32 port;
-
 	if (!binding->channel.open)
 		return;
 	/* No work may use the interrupt's number when it is another's. */
@@ -170,7 +181,7 @@ void back_channel_close(struct back_binding *binding)
 	cancel_delayed_work_sync(&binding->channel.deadline_work);
 	mutex_lock(&binding->ops_lock);
 	binding->channel.open = false;
-	back_setup_call(binding, GNTREV_SETUP_close, &port);
+	back_setup_close(binding);
 	back_wants_clear(binding);
 	mutex_unlock(&binding->ops_lock);
 	back_channel_disclaim(binding);

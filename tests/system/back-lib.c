@@ -13,6 +13,7 @@
 uint16_t domid;
 uint32_t grefs[MAX_GREFS];
 uint32_t ngrefs;
+const char *argument;
 
 int back_open(void)
 {
@@ -195,4 +196,24 @@ void grefs_load(const char *path)
 		ngrefs++;
 	fclose(f);
 	CHECK(ngrefs > 0);
+}
+
+void number_write(const char *path, int value)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f);
+	CHECK(fprintf(f, "%d", value) > 0);
+	CHECK(fclose(f) == 0);
+}
+
+int number_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int value;
+
+	CHECK(f);
+	CHECK(fscanf(f, "%d", &value) == 1);
+	fclose(f);
+	return value;
 }

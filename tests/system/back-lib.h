@@ -45,6 +45,13 @@
 extern uint16_t domid;
 extern uint32_t grefs[MAX_GREFS];
 extern uint32_t ngrefs;
+extern const char *argument;
+
+struct back_case {
+	const char *name;
+	void (*run)(void);
+};
+extern const struct back_case revoke_cases[];	/* ends with no name */
 
 int back_open(void);
 int bind_call(int fd, uint16_t to, uint64_t max_pages);
@@ -68,5 +75,7 @@ void expect_pattern(int importer, uint32_t first, uint32_t nr);
 void send_fd(int sock, int fd);
 int receive_fd(int sock);
 void grefs_load(const char *path);
+void number_write(const char *path, int value);
+int number_read(const char *path);
 
 #endif

@@ -20,8 +20,6 @@
 
 #include "back-lib.h"
 
-static const char *argument;
-
 static void bind_unprivileged(int fd)
 {
 	pid_t child = fork();
@@ -438,26 +436,6 @@ static void test_records(void)
 
 #define FAIL_NTH "/sys/module/xen_userptr_back/parameters/fail_nth"
 
-static void number_write(const char *path, int value)
-{
-	FILE *f = fopen(path, "w");
-
-	CHECK(f);
-	CHECK(fprintf(f, "%d", value) > 0);
-	CHECK(fclose(f) == 0);
-}
-
-static int number_read(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	int value;
-
-	CHECK(f);
-	CHECK(fscanf(f, "%d", &value) == 1);
-	fclose(f);
-	return value;
-}
-
 /* What fails once must work the next time, on the same descriptor. */
 static int life_map(int fd, int *failures)
 {
@@ -553,10 +531,7 @@ static void test_guest_dies(void)
 	CHECK_ERRNO(EBUSY, bind_call(fd, domid, 1));
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct back_case base_cases[] = {
 	{ "bind", test_bind },
 	{ "arguments", test_arguments },
 	{ "map_unmap", test_map_unmap },
@@ -577,10 +552,21 @@ static const struct {
 	{ "records", test_records },
 	{ "fail_nth", test_fail_nth },
 	{ "guest_dies", test_guest_dies },
+	{ NULL, NULL },
 };
+
+static const struct back_case *case_find(const struct back_case *cases,
+					 const char *name)
+{
+	while (cases->name && strcmp(cases->name, name) != 0)
+		cases++;
+	return cases;
+}
 
 int main(int argc, char **argv)
 {
+	const struct back_case *found;
+
 	if (argc < 4) {
 		fprintf(stderr, "usage: back-test CASE DOMID GREF-FILE [ARGUMENT]\n");
 		return 2;
@@ -588,12 +574,13 @@ int main(int argc, char **argv)
 	domid = (uint16_t)atoi(argv[2]);
 	argument = argv[4];
 	grefs_load(argv[3]);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name) == 0) {
-			cases[i].run();
-			return 0;
-		}
+	found = case_find(base_cases, argv[1]);
+	if (!found->name)
+		found = case_find(revoke_cases, argv[1]);
+	if (!found->name) {
+		fprintf(stderr, "back-test: no case %s\n", argv[1]);
+		return 2;
 	}
-	fprintf(stderr, "back-test: no case %s\n", argv[1]);
-	return 2;
+	found->run();
+	return 0;
 }

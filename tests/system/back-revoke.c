@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Cases of back-test for revocable grants: OPS and the records that come with
+ * it. The guest's side is rv-guest, which works on the pages all the time and
+ * finds out if anything that it wrote is ever missing.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xen/grant_table.h>
+
+#include "back-lib.h"
+#include "xen_revocable.h"
+
+#define EXIT_SKIP 77
+#define BATCH 600
+
+static int ops_call(int fd, struct xen_userptr_back_op *ops, uint32_t nr)
+{
+	struct xen_userptr_back_ops arg = { .ops = (uintptr_t)ops, .nr = nr };
+	int ret = ioctl(fd, XEN_USERPTR_BACK_OPS, &arg);
+
+	CHECK(ret || arg.done == nr);
+	return ret;
+}
+
+static struct xen_userptr_back_op op_one(int fd, uint8_t cmd, uint8_t flags,
+					 uint32_t gref)
+{
+	struct xen_userptr_back_op op = { .gref = gref, .cmd = cmd, .flags = flags };
+
+	CHECK(ops_call(fd, &op, 1) == 0);
+	return op;
+}
+
+static void op_okay(int fd, uint8_t cmd, uint8_t flags, uint32_t gref,
+		    uint8_t state)
+{
+	struct xen_userptr_back_op op = op_one(fd, cmd, flags, gref);
+
+	if (op.status != GNTST_okay || op.state != state)
+		fprintf(stderr, "op %u on gref %u: status %d, state %u\n", cmd,
+			gref, op.status, op.state);
+	CHECK(op.status == GNTST_okay && op.state == state);
+}
+
+static int bound_revocable(void)
+{
+	struct xen_userptr_back_bind arg = { .domid = domid, .max_pages = MAX_GREFS };
+	int fd = back_open();
+
+	CHECK(ioctl(fd, XEN_USERPTR_BACK_BIND, &arg) == 0);
+	if (!(arg.features & XEN_USERPTR_BACK_FEATURE_REVOCABLE)) {
+		fprintf(stderr, "no revocable grants in this hypervisor\n");
+		exit(EXIT_SKIP);
+	}
+	return fd;
+}
+
+static void all_op(int fd, uint8_t cmd, uint8_t state)
+{
+	struct xen_userptr_back_op ops[BATCH] = { 0 };
+	uint32_t n = ngrefs < BATCH ? ngrefs : BATCH;
+
+	for (uint32_t i = 0; i < n; i++)
+		ops[i] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = cmd };
+	CHECK(ops_call(fd, ops, n) == 0);
+	for (uint32_t i = 0; i < n; i++)
+		CHECK(ops[i].status == GNTST_okay && ops[i].state == state);
+}
+
+/* Bound, mapped and armed; *dmabuf holds the mapping. */
+static int armed(int *dmabuf)
+{
+	int fd = bound_revocable();
+
+	*dmabuf = map(fd, 0, ngrefs, 1);
+	CHECK(*dmabuf >= 0);
+	all_op(fd, XEN_USERPTR_BACK_ARM, GNTREV_STATE_home);
+	CHECK(stats(fd).armed == ngrefs);
+	return fd;
+}
+
+static void let_go(int fd, int dmabuf)
+{
+	struct xen_userptr_back_record r;
+
+	all_op(fd, XEN_USERPTR_BACK_DISARM, GNTREV_STATE_none);
+	CHECK(stats(fd).armed == 0);
+	close(dmabuf);
+	do
+		r = record_next(fd);
+	while (r.type != XEN_USERPTR_BACK_UNMAPPED);
+	close(fd);
+}
+
+/* Skips wants of other grefs and stale ones. */
+static struct xen_userptr_back_record want_of(int fd, uint32_t gref)
+{
+	struct xen_userptr_back_record r;
+
+	do
+		r = record_next(fd);
+	while (r.type != XEN_USERPTR_BACK_WANT || r.gref != gref);
+	return r;
+}
+
+/* ---- cases ---- */
+
+/* On a hypervisor without the series. */
+static void test_not_revocable(void)
+{
+	struct xen_userptr_back_op op = { .gref = grefs[0] };
+	struct xen_userptr_back_bind arg = { .domid = domid, .max_pages = 8 };
+	int fd = back_open();
+
+	CHECK(ioctl(fd, XEN_USERPTR_BACK_BIND, &arg) == 0);
+	if (arg.features & XEN_USERPTR_BACK_FEATURE_REVOCABLE)
+		exit(EXIT_SKIP);
+	CHECK_ERRNO(EOPNOTSUPP, ops_call(fd, &op, 1));
+}
+
+static void test_ops_arguments(void)
+{
+	struct xen_userptr_back_op op = { .gref = grefs[0] }, ops[2] = { 0 };
+	struct xen_userptr_back_ops arg = { .ops = (uintptr_t)&op };
+	int dmabuf, fd = armed(&dmabuf), other = bound_revocable();
+
+	CHECK_ERRNO(EINVAL, ioctl(fd, XEN_USERPTR_BACK_OPS, &arg));
+	arg.nr = XEN_USERPTR_BACK_OPS_MAX + 1;
+	CHECK_ERRNO(EINVAL, ioctl(fd, XEN_USERPTR_BACK_OPS, &arg));
+	arg = (struct xen_userptr_back_ops){ .ops = 16, .nr = 1 };
+	CHECK_ERRNO(EFAULT, ioctl(fd, XEN_USERPTR_BACK_OPS, &arg));
+	op.cmd = 4;		/* REPLACE_RAM is not for this interface */
+	CHECK_ERRNO(EINVAL, ops_call(fd, &op, 1));
+	op.cmd = XEN_USERPTR_BACK_REVOKE, op.flags = XEN_USERPTR_BACK_OP_LOST;
+	CHECK_ERRNO(EINVAL, ops_call(fd, &op, 1));
+	op.cmd = XEN_USERPTR_BACK_RESTORE, op.flags = XEN_USERPTR_BACK_OP_WRITES;
+	CHECK_ERRNO(EINVAL, ops_call(fd, &op, 1));
+	/* One bad operation keeps all of its slice from running. */
+	ops[0].gref = grefs[0], ops[0].cmd = XEN_USERPTR_BACK_REVOKE;
+	ops[1].gref = grefs[1], ops[1].cmd = 99;
+	CHECK_ERRNO(EINVAL, ops_call(fd, ops, 2));
+	op_okay(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0], GNTREV_STATE_home);
+	/* A refusal is the status of one operation. */
+	op = op_one(fd, XEN_USERPTR_BACK_ARM, 0, 0xfffffff0);
+	CHECK(op.status == GNTST_bad_gntref);
+	CHECK(stats(fd).armed == ngrefs);
+	/* The channel of a domain is one descriptor's. */
+	op = (struct xen_userptr_back_op){ .cmd = XEN_USERPTR_BACK_QUERY };
+	CHECK_ERRNO(EBUSY, ops_call(other, &op, 1));
+	let_go(fd, dmabuf);
+	/* And free again when that one is closed. */
+	op.gref = grefs[0];
+	CHECK(ops_call(other, &op, 1) == 0);
+	close(other);
+}
+
+/* Revoke one page, wait for the guest to want it, copy, restore. */
+static void revoke_cycle(int fd, int importer, uint32_t i, uint8_t flags)
+{
+	struct xen_userptr_back_record r;
+	struct xen_userptr_back_op q;
+	uint64_t before, after;
+
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, flags, grefs[i],
+		flags ? GNTREV_STATE_wrevoked : GNTREV_STATE_revoked);
+	before = peek(importer, i, 0);
+	r = want_of(fd, grefs[i]);
+	CHECK(r.access && !(r.access & ~0xfU));
+	CHECK(!flags || (r.access & GNTREV_ACCESS_write));
+	after = peek(importer, i, 0);
+	CHECK(before == after);		/* nobody could write it meanwhile */
+	q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[i]);
+	/* A stale want, of an earlier cycle, has no waiters yet. */
+	CHECK(q.status == GNTST_okay);
+	op_okay(fd, XEN_USERPTR_BACK_RESTORE, 0, grefs[i], GNTREV_STATE_home);
+}
+
+static void test_cycles(void)
+{
+	unsigned int seed = argument ? (unsigned int)atoi(argument) : 1;
+	int dmabuf, fd = armed(&dmabuf);
+	int importer = imported(dmabuf, XU_IMPORT_DYNAMIC);
+
+	printf("seed %u\n", seed);
+	for (int n = 0; n < 300; n++)
+		revoke_cycle(fd, importer, (uint32_t)rand_r(&seed) % ngrefs,
+			     rand_r(&seed) % 3 ? 0 : XEN_USERPTR_BACK_OP_WRITES);
+	printf("wants %llu, lost %llu\n", (unsigned long long)stats(fd).wants,
+	       (unsigned long long)stats(fd).lost);
+	CHECK(stats(fd).wants > 0 && stats(fd).lost == 0);
+	close(importer);
+	let_go(fd, dmabuf);
+}
+
+/* All pages at once, again and again; restored before anybody's time is up. */
+static void test_batches(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+
+	for (int n = 0; n < 30; n++) {
+		all_op(fd, XEN_USERPTR_BACK_REVOKE, GNTREV_STATE_revoked);
+		CHECK(readable(fd, EVENT_MS));
+		all_op(fd, XEN_USERPTR_BACK_RESTORE, GNTREV_STATE_home);
+	}
+	CHECK(stats(fd).lost == 0);
+	let_go(fd, dmabuf);
+}
+
+/* Unmapped while armed and at home: the module forgets, the guest goes on. */
+static void test_unmap_while_armed(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+
+	close(dmabuf);
+	expect_unmapped(fd, 1);
+	CHECK(stats(fd).armed == 0);
+	dmabuf = map(fd, 0, ngrefs, 2);
+	CHECK(dmabuf >= 0);
+	close(dmabuf);
+	expect_unmapped(fd, 2);
+	close(fd);
+}
+
+/* The script made the time limit short. Of a page that stayed readable nothing
+ * is lost; and nobody has to ask for it to come back. */
+static void test_unserved_write_want(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+	struct xen_userptr_back_op q;
+
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, XEN_USERPTR_BACK_OP_WRITES, grefs[0],
+		GNTREV_STATE_wrevoked);
+	want_of(fd, grefs[0]);
+	do {
+		usleep(100000);
+		q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0]);
+	} while (q.state == GNTREV_STATE_wrevoked);
+	CHECK(q.state == GNTREV_STATE_home && stats(fd).lost == 0);
+	let_go(fd, dmabuf);
+}
+
+static void test_unserved_want_is_lost(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+	int importer = imported(dmabuf, XU_IMPORT_DYNAMIC);
+	struct xen_userptr_back_record r;
+
+	CHECK(peek(importer, 0, 0) != 0);
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	want_of(fd, grefs[0]);
+	r = record_next(fd);
+	CHECK(r.type == XEN_USERPTR_BACK_LOST && r.gref == grefs[0]);
+	CHECK(stats(fd).lost == 1);
+	op_okay(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0], GNTREV_STATE_home);
+	close(importer);
+	let_go(fd, dmabuf);
+}
+
+/* A want that a killed worker left is there for the next: QUERY says so. */
+static void test_worker_killed_with_want(void)
+{
+	int dmabuf, fd = armed(&dmabuf), ready[2];
+	struct xen_userptr_back_op q;
+	pid_t child;
+	char c;
+
+	CHECK(pipe(ready) == 0);
+	child = fork();
+	CHECK(child >= 0);
+	if (child == 0) {
+		op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0],
+			GNTREV_STATE_revoked);
+		want_of(fd, grefs[0]);
+		CHECK(write(ready[1], "x", 1) == 1);
+		pause();
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	CHECK(kill(child, SIGKILL) == 0);
+	CHECK(waitpid(child, NULL, 0) == child);
+	q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0]);
+	CHECK(q.state == GNTREV_STATE_revoked && q.waiters > 0);
+	op_okay(fd, XEN_USERPTR_BACK_RESTORE, 0, grefs[0], GNTREV_STATE_home);
+	let_go(fd, dmabuf);
+}
+
+/* Nobody is left who could restore: the pages come back with the last close. */
+static void test_close_gives_back(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+
+	all_op(fd, XEN_USERPTR_BACK_REVOKE, GNTREV_STATE_revoked);
+	CHECK(readable(fd, EVENT_MS));
+	close(fd);
+	/* Still mapped, but nothing is armed: another descriptor may begin. */
+	fd = bound_revocable();
+	op_okay(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0], GNTREV_STATE_none);
+	close(dmabuf);
+	close(fd);
+}
+
+const struct back_case revoke_cases[] = {
+	{ "not_revocable", test_not_revocable },
+	{ "ops_arguments", test_ops_arguments },
+	{ "cycles", test_cycles },
+	{ "batches", test_batches },
+	{ "unmap_while_armed", test_unmap_while_armed },
+	{ "unserved_write_want", test_unserved_write_want },
+	{ "unserved_want_is_lost", test_unserved_want_is_lost },
+	{ "worker_killed_with_want", test_worker_killed_with_want },
+	{ "close_gives_back", test_close_gives_back },
+	{ NULL, NULL },
+};
