@@ -175,12 +175,13 @@ static int back_watch_start(struct back_binding *binding, domid_t domid)
 		return -ENOMEM;
 	binding->watch.callback = back_watch_event;
 	ret = back_fault() ? -ENOMEM : register_xenbus_watch(&binding->watch);
-	if (ret) {
+	binding->watching = !ret;
+	/* A driver domain may not be allowed to watch another guest. */
+	if (ret && ret != -EACCES) {
 		kfree(binding->watch.node);
 		binding->watch.node = NULL;
 		return ret;
 	}
-	binding->watching = true;
 	return 0;
 }
 
@@ -230,7 +231,8 @@ static int back_bind(struct back_binding *binding,
 	return 0;
 
 stop_watch:
-	unregister_xenbus_watch(&binding->watch);
+	if (binding->watching)
+		unregister_xenbus_watch(&binding->watch);
 	binding->watching = false;
 	kfree(binding->watch.node);
 	binding->watch.node = NULL;
