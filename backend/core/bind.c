@@ -11,8 +11,7 @@
 
 #include "internal.h"
 
-int bind_op_validate(const struct xen_userptrif_bind_op *untrusted_op,
-		     struct core_bind *bind)
+int bind_op_validate(const struct xen_userptrif_bind_op *untrusted_op)
 {
 	uint32_t flags = 0;
 
@@ -30,15 +29,20 @@ int bind_op_validate(const struct xen_userptrif_bind_op *untrusted_op,
 	}
 	if (untrusted_op->flags & ~flags || untrusted_op->reserved)
 		return -EPROTO;
-	*bind = (struct core_bind){
-		.op = untrusted_op->op,
-		.flags = untrusted_op->flags,
-		.obj = untrusted_op->obj_id, /* a slot after bind_plan_op() */
-		.offset = untrusted_op->offset,
-		.length = untrusted_op->length,
-		.gpu_va = untrusted_op->gpu_va,
-	};
 	return 0;
+}
+
+/* For an operation that was validated. */
+static struct core_bind bind_from(const struct xen_userptrif_bind_op *op)
+{
+	return (struct core_bind){
+		.op = op->op,
+		.flags = op->flags,
+		.obj = op->obj_id,	/* a slot after bind_check_map() */
+		.offset = op->offset,
+		.length = op->length,
+		.gpu_va = op->gpu_va,
+	};
 }
 
 static bool is_indirect(const struct request *rq)
@@ -57,8 +61,7 @@ int bind_start(struct core *core, uint32_t slot)
 	struct request *rq = &core->req[slot];
 	const struct xen_userptrif_vm_bind *req = &rq->req.op.vm_bind;
 
-	if (!is_indirect(rq) && bind_op_validate(&req->op, &rq->bind))
-		return -EPROTO;
+	rq->bind = bind_from(&req->op);
 	rq->vm = vm_lookup(core, req->vm_id);
 	if (rq->vm == NONE) {
 		request_answer(core, slot, XENUSERPTR_STATUS_NO_ENTRY,
@@ -220,9 +223,11 @@ int bind_start_done(struct core *core, uint32_t slot,
 	}
 	if (!ev->untrusted_ops)
 		return -EINVAL;
-	for (i = 0; i < rq->req.op.vm_bind.nr_ops; i++)
-		if (bind_op_validate(&ev->untrusted_ops[i], &binds[i]))
+	for (i = 0; i < rq->req.op.vm_bind.nr_ops; i++) {
+		if (bind_op_validate(&ev->untrusted_ops[i]))
 			return -EPROTO;
+		binds[i] = bind_from(&ev->untrusted_ops[i]);
+	}
 	if (bind_plan(core, slot))
 		item_ready(core, ITEM(ITEM_REQUEST, slot));
 	return 0;

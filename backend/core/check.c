@@ -114,7 +114,8 @@ static bool import_sound(const struct core *core, uint32_t slot)
 		core->vm[im->vm].running != NONE);
 }
 
-static bool object_sound(const struct core *core, uint32_t slot)
+static bool object_sound(const struct core *core, uint32_t slot,
+			 uint32_t *listed)
 {
 	const struct object *obj = &core->obj[slot];
 	uint32_t i, busy = 0, nr = 0;
@@ -127,6 +128,7 @@ static bool object_sound(const struct core *core, uint32_t slot)
 			return false;
 		busy += core->import[i].item.place != PLACE_IDLE;
 	}
+	*listed += nr;
 	switch ((enum obj_state)obj->state) {
 	case OBJ_CREATING:
 	case OBJ_UNMAPPING:
@@ -140,16 +142,32 @@ static bool object_sound(const struct core *core, uint32_t slot)
 	return false;
 }
 
+/* Imports on the lists of all VMs; UINT32_MAX: a list is broken. */
+static uint32_t imports_in_vms(const struct core *core)
+{
+	uint32_t vm, i, nr = 0;
+
+	for (vm = 0; vm < core->vm_pool.fresh; vm++) {
+		i = core->vm[vm].used ? core->vm[vm].imports : NONE;
+		for (; i != NONE; i = core->import[i].vm_next)
+			if (!core->import[i].used ||
+			    core->import[i].vm != vm ||
+			    nr++ > core->import_pool.used)
+				return UINT32_MAX;
+	}
+	return nr;
+}
+
 /* Invariant 2: objects, imports and mappings hold each other. */
 static int check_objects(const struct core *core)
 {
 	uint64_t pages = 0;
-	uint32_t i, objects = 0, imports = 0;
+	uint32_t i, objects = 0, imports = 0, listed = 0;
 
 	for (i = 0; i < core->obj_pool.fresh; i++) {
 		if (!core->obj[i].used)
 			continue;
-		if (!object_sound(core, i))
+		if (!object_sound(core, i, &listed))
 			return 2;
 		pages += core->obj[i].nr_pages;
 		objects++;
@@ -161,6 +179,8 @@ static int check_objects(const struct core *core)
 			return 2;
 		imports++;
 	}
+	if (listed != imports || imports_in_vms(core) != imports)
+		return 2;
 	if (pages != core->pages_used || pages > core->limits.max_pages ||
 	    objects != core->obj_pool.used || objects != core->obj_ids.nr ||
 	    imports != core->import_pool.used ||

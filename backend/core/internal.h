@@ -286,9 +286,8 @@ int bind_start_done(struct core *core, uint32_t slot,
 		    const struct core_event *ev);
 bool bind_run(struct core *core, uint32_t slot, struct core_op *op);
 int bind_done(struct core *core, uint32_t slot, const struct core_event *ev);
-/* Structure of one bind operation: 0 and a clean copy, or -EPROTO. */
-int bind_op_validate(const struct xen_userptrif_bind_op *untrusted_op,
-		     struct core_bind *bind);
+/* Structure of one bind operation: 0 or -EPROTO. */
+int bind_op_validate(const struct xen_userptrif_bind_op *untrusted_op);
 
 /* job.c */
 int exec_start(struct core *core, uint32_t slot);

@@ -167,6 +167,20 @@ int exec_done(struct core *core, uint32_t slot, const struct core_event *ev)
 	return 0;
 }
 
+/* What the event of a job may say; anything else of an adapter is IO. */
+static uint32_t job_status(uint32_t status)
+{
+	switch (status) {
+	case XENUSERPTR_STATUS_OK:
+	case XENUSERPTR_STATUS_GPU_FAULT:
+	case XENUSERPTR_STATUS_GPU_HANG:
+	case XENUSERPTR_STATUS_CANCELED:
+	case XENUSERPTR_STATUS_LOST:
+		return status;
+	}
+	return XENUSERPTR_STATUS_IO;
+}
+
 int job_ended(struct core *core, const struct core_event *ev)
 {
 	struct job *job;
@@ -177,7 +191,7 @@ int job_ended(struct core *core, const struct core_event *ev)
 	if (!job->used || job->state != JOB_RUNNING)
 		return -EINVAL;
 	job->state = JOB_ENDED;
-	job->status = status_clean(ev->status);
+	job->status = job_status(ev->status);
 	if (job->status == XENUSERPTR_STATUS_GPU_FAULT)
 		job->fault_va = ev->fault_va;
 	timeline_kick(core, job->timeline);

@@ -66,7 +66,6 @@ static int vm_bind_validate(const struct xen_userptrif_req *untrusted_req)
 	static const struct xen_userptrif_bind_op zero;
 	const struct xen_userptrif_vm_bind *untrusted_op =
 		&untrusted_req->op.vm_bind;
-	struct core_bind unused;
 
 	if (untrusted_op->flags & ~XENUSERPTR_VM_BIND_INDIRECT)
 		return -EPROTO;
@@ -79,7 +78,7 @@ static int vm_bind_validate(const struct xen_userptrif_req *untrusted_req)
 	}
 	if (untrusted_op->nr_ops != 1 || untrusted_op->gref_directory)
 		return -EPROTO;
-	return bind_op_validate(&untrusted_op->op, &unused);
+	return bind_op_validate(&untrusted_op->op);
 }
 
 static int exec_validate(const struct xen_userptrif_req *untrusted_req)

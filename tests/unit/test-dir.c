@@ -139,6 +139,19 @@ static void dir_loops(void **state)
 	}
 }
 
+/* A page that names itself is refused before it is read a second time. */
+static void dir_self(void **state)
+{
+	struct core_dir_walk w;
+	uint32_t grefs[ENTRIES];
+
+	(void)state;
+	chain(3 * ENTRIES);
+	dir[0].next = 1;
+	core_dir_begin(&w, 1, 3 * ENTRIES);
+	assert_int_equal(core_dir_page(&w, &dir[0], grefs), -EPROTO);
+}
+
 /* A finished walk takes no further page. */
 static void dir_after_the_end(void **state)
 {
@@ -163,6 +176,7 @@ int main(void)
 		cmocka_unit_test(dir_too_long),
 		cmocka_unit_test(dir_entries_after_last),
 		cmocka_unit_test(dir_loops),
+		cmocka_unit_test(dir_self),
 		cmocka_unit_test(dir_after_the_end),
 	};
 

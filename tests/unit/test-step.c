@@ -118,6 +118,21 @@ static void step_exec_fault(void **state)
 	walk_a_back(fake);
 }
 
+/* The event of a job has five statuses; whatever else was said is IO. */
+static void step_exec_odd_status(void **state)
+{
+	struct fake *fake = *state;
+
+	walk_a(fake);
+	fake_exec(fake, 7, 0, 3, 100);
+	expect(fake, CORE_OP_EXEC, OK);
+	fake_job_end(fake, 0, XENUSERPTR_STATUS_INVALID, 0x1000);
+	assert_int_equal(fake->last_event.op.fence.status,
+			 XENUSERPTR_STATUS_IO);
+	assert_int_equal(fake->last_event.op.fence.fault_va, 0);
+	walk_a_back(fake);
+}
+
 /* A later job that ends first waits for the earlier one: no early fence. */
 static void step_exec_out_of_order(void **state)
 {
@@ -303,6 +318,23 @@ static void step_event_that_does_not_fit(void **state)
 	walk_a_back(fake);
 }
 
+/* READ_BIND that is DONE with OK must bring the operations. */
+static void step_read_bind_without_list(void **state)
+{
+	struct fake *fake = *state;
+	struct xen_userptrif_bind_op unmap = fake_unmap(1, 0);
+	struct core_event ev = { .type = CORE_EV_DONE };
+	uint16_t id;
+
+	walk_a(fake);
+	id = fake_bind_list(fake, 7, 1, &unmap, 1);
+	ev.op_id = fake->pending[0].id;
+	assert_int_equal(fake_event(fake, &ev), -EINVAL);
+	fake_run(fake);
+	assert_int_equal(fake_status(fake, id), OK);
+	walk_a_back(fake);
+}
+
 /* UNMAPPED may be read before the DONE of UNMAP. */
 static void step_unmapped_before_done(void **state)
 {
@@ -483,6 +515,7 @@ int main(void)
 		T(step_room_for_one_op),
 		T(step_exec_fence),
 		T(step_exec_fault),
+		T(step_exec_odd_status),
 		T(step_exec_out_of_order),
 		T(step_exec_refused),
 		T(step_exec_refused_late),
@@ -492,6 +525,7 @@ int main(void)
 		T(step_timeline_reuse),
 		T(step_name_before_answer),
 		T(step_event_that_does_not_fit),
+		T(step_read_bind_without_list),
 		T(step_unmapped_before_done),
 		T(step_query),
 		T(step_advise_quiesce),
