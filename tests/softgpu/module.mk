@@ -5,7 +5,8 @@
 SOFTGPU_DIR := tests/softgpu
 SOFTGPU_DRM_CFLAGS := $(shell pkg-config --cflags libdrm)
 SOFTGPU_TEST_SRC := $(addprefix $(SOFTGPU_DIR)/, softgpu-test.c sgt.c \
-	test_cmd.c test_bind.c test_sync.c test_mem.c test_control.c)
+	test_cmd.c test_bind.c test_sync.c test_mem.c test_control.c \
+	test_userptr.c test_unplug.c)
 SOFTGPU_TEST_HDR := $(addprefix $(SOFTGPU_DIR)/, sgt.h test.h softgpu_drm.h \
 	softgpu_cmd.h)
 

@@ -244,8 +244,7 @@ void sgt_sync_destroy(int fd, uint32_t handle)
 	drmSyncobjDestroy(fd, handle);
 }
 
-/* How the fence of a sync_file ended; waits for it. */
-static int sync_file_wait(int sync_fd, uint64_t timeout_ns)
+int sgt_sync_file_wait(int sync_fd, uint64_t timeout_ns)
 {
 	struct pollfd pfd = { .fd = sync_fd, .events = POLLIN };
 	struct sync_file_info info = {};
@@ -267,7 +266,7 @@ int sgt_sync_wait(int fd, uint32_t handle, uint64_t timeout_ns)
 
 	if (drmSyncobjExportSyncFile(fd, handle, &sync_fd))
 		return -errno;
-	ret = sync_file_wait(sync_fd, timeout_ns);
+	ret = sgt_sync_file_wait(sync_fd, timeout_ns);
 	close(sync_fd);
 	return ret;
 }

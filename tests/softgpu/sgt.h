@@ -62,6 +62,8 @@ void sgt_sync_destroy(int fd, uint32_t handle);
  * (-EFAULT for a GPU fault, ...).
  */
 int sgt_sync_wait(int fd, uint32_t handle, uint64_t timeout_ns);
+/* The same for a sync_file, which drmSyncobjExportSyncFile() makes. */
+int sgt_sync_file_wait(int sync_fd, uint64_t timeout_ns);
 /* The same for a point of a timeline. */
 int sgt_timeline_wait(int fd, uint32_t handle, uint64_t point,
 		      uint64_t timeout_ns);

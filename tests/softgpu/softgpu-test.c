@@ -157,6 +157,7 @@ int main(int argc, char **argv)
 {
 	static const struct test * const suites[] = {
 		cmd_tests, bind_tests, sync_tests, mem_tests, control_tests,
+		userptr_tests, unplug_tests,
 	};
 	const char *seed = getenv("SOFTGPU_TEST_SEED");
 	unsigned int passed = 0, failed = 0, skipped = 0, s;

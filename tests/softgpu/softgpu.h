@@ -9,6 +9,8 @@
  *   sg_vram.lock     mutex: the VRAM allocator and its LRU
  *   sg_engine.lock   spinlock: the list of jobs on an engine
  *   sg_vm.state_lock spinlock: stop, kill, run counts, latest fault
+ *   sg_device.notifier_lock  spinlock: which userptr objects are valid; never
+ *                    held over anything that waits or allocates
  *   sg_vm.pt_lock    rwlock: page tables and TLBs; an engine holds it for
  *                    reading during each access, so who holds it for writing
  *                    knows that no access of this VM is under way
@@ -97,6 +99,7 @@ struct sg_device {
 	struct sg_engine engine[SG_ENGINES];
 	atomic64_t counters[SG_NUM_COUNTERS];
 	atomic_t switches;		/* DRM_SOFTGPU_SWITCH_* */
+	spinlock_t notifier_lock;	/* see softgpu_userptr.c */
 	atomic64_t last_object_id;
 	bool gone;			/* unplugged: engines end all jobs */
 };
@@ -114,6 +117,7 @@ static inline bool sg_switched(struct sg_device *sdev, int bit)
 struct sg_file {
 	struct xarray vms;		/* vm_id -> sg_vm, one reference each */
 	atomic_t num_vms;
+	atomic64_t engine_ns[SG_ENGINES];	/* of VMs without a name */
 };
 
 /* ---- objects ---- */
@@ -139,6 +143,7 @@ struct sg_bo {
 	unsigned int pins;		/* resv: must stay in system memory */
 
 	struct sg_table *sgt;		/* resv; imports */
+	struct sg_userptr *userptr;	/* userptr objects; pages is theirs */
 };
 
 #define to_sg_bo(o)	container_of(o, struct sg_bo, base)
@@ -174,6 +179,17 @@ struct drm_gem_object *sg_gem_import(struct drm_device *drm,
 				     struct dma_buf *buf);
 int sg_import_map(struct sg_bo *bo);
 void sg_import_release(struct sg_bo *bo);
+
+/* softgpu_userptr.c */
+struct sg_va;
+bool sg_userptr_valid(const struct sg_bo *bo);
+void sg_userptr_link(struct sg_va *va);
+void sg_userptr_unlink(struct sg_va *va);
+/* Faults the pages in; no reservation held. -EFAULT, -EBUSY, -EINTR. */
+int sg_userptr_repin(struct sg_bo *bo);
+int sg_vm_repin(struct sg_vm *vm);
+void sg_userptr_release(struct sg_bo *bo);
+int sg_ioctl_gem_userptr(struct drm_device *, void *, struct drm_file *);
 
 /* softgpu_vram.c */
 int sg_vram_init(struct sg_device *sdev);
@@ -217,6 +233,8 @@ void sg_pt_put(struct sg_vm *vm, u64 va, u64 length);
 void sg_pt_map(struct sg_vm *vm, u64 va, u64 length, struct sg_bo *bo,
 	       u64 offset, u64 flags);
 void sg_pt_clear(struct sg_vm *vm, u64 va, u64 length);
+/* The same without ever sleeping. */
+void sg_pt_clear_atomic(struct sg_vm *vm, u64 va, u64 length);
 u64 sg_pt_lookup(struct sg_vm *vm, u64 va);
 void sg_tlb_reset(struct sg_vm *vm);
 
@@ -258,6 +276,8 @@ struct sg_vm {
 	struct mutex lock;
 	struct sg_queue queue[SG_QUEUES];
 	atomic64_t mappings;
+	atomic_t userptrs_stale;	/* set under notifier_lock */
+	atomic64_t engine_ns[SG_ENGINES];
 
 	rwlock_t pt_lock;
 	struct sg_pt *root;
@@ -299,6 +319,7 @@ int sg_ioctl_vm_control(struct drm_device *, void *, struct drm_file *);
 struct sg_va {
 	struct drm_gpuva base;
 	struct list_head node;		/* spare, or gone and not yet unmapped */
+	struct list_head userptr_node;	/* sg_userptr.vas; notifier_lock */
 };
 
 #define to_sg_va(v)	container_of(v, struct sg_va, base)
@@ -421,6 +442,10 @@ int sg_cmd_step(struct sg_exec_job *ejob, struct sg_fault *fault,
 
 /* softgpu_fpu.c: y[i] = a * x[i] + y[i]; the caller owns the FPU. */
 void sg_fpu_saxpy(void *y, const void *x, u32 a_bits, unsigned int count);
+
+/* softgpu_debugfs.c */
+void sg_show_fdinfo(struct drm_printer *p, struct drm_file *file);
+void sg_debugfs_init(struct sg_device *sdev);
 
 /* softgpu_ioctl.c */
 int sg_ioctl_info(struct drm_device *, void *, struct drm_file *);

@@ -179,6 +179,24 @@ static int bind_prepare(struct bind_job *bjob, struct drm_file *file,
 	return sg_change_reserve(&bjob->change, 3 * bjob->num_ops);
 }
 
+/* No object locked: faulting pages in takes mmap_lock. */
+static int userptrs_get(struct bind_job *bjob)
+{
+	u32 i;
+	int err;
+
+	for (i = 0; i < bjob->num_ops; i++) {
+		struct sg_bo *bo = bjob->ops[i].bo;
+
+		if (!bo || bo->kind != SG_BO_USERPTR)
+			continue;
+		err = sg_userptr_repin(bo);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int tables_get(struct sg_vm *vm, struct bind_job *bjob)
 {
 	u32 i;
@@ -355,7 +373,9 @@ static int bind_submit(struct bind_job *bjob, struct sg_vm *vm,
 			   args->num_syncs);
 	if (err)
 		goto cancel_job;
-	err = tables_get(vm, bjob);
+	err = userptrs_get(bjob);
+	if (!err)
+		err = tables_get(vm, bjob);
 	if (err)
 		goto put_tables;
 	if (!syncs.num_signal)

@@ -87,11 +87,16 @@ static const struct drm_ioctl_desc sg_ioctls[] = {
 	SG_IOCTL(VM_BIND, sg_ioctl_vm_bind),
 	SG_IOCTL(EXEC, sg_ioctl_exec),
 	SG_IOCTL(GEM_CREATE, sg_ioctl_gem_create),
+	SG_IOCTL(GEM_USERPTR, sg_ioctl_gem_userptr),
 	SG_IOCTL(GEM_MMAP_OFFSET, sg_ioctl_gem_mmap_offset),
 	SG_IOCTL(GEM_INFO, sg_ioctl_gem_info),
 };
 
-DEFINE_DRM_GEM_FOPS(sg_fops);
+static const struct file_operations sg_fops = {
+	.owner = THIS_MODULE,
+	.show_fdinfo = drm_show_fdinfo,
+	DRM_GEM_FOPS,
+};
 
 static const struct drm_driver sg_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_GEM_GPUVA | DRIVER_RENDER |
@@ -106,6 +111,7 @@ static const struct drm_driver sg_driver = {
 	.num_ioctls = ARRAY_SIZE(sg_ioctls),
 	.open = sg_open,
 	.postclose = sg_postclose,
+	.show_fdinfo = sg_show_fdinfo,
 	.release = sg_release,
 	.gem_prime_import = sg_gem_import,
 };
@@ -141,6 +147,7 @@ static int sg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 	sdev->instance = instance;
 	sdev->pdev = pdev;
+	spin_lock_init(&sdev->notifier_lock);
 	drm_mm_init(&sdev->vram.mm, 0, PAGE_SIZE);
 	pci_set_drvdata(pdev, sdev);
 	err = device_init_hw(sdev);
@@ -149,6 +156,7 @@ static int sg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = sg_engines_start(sdev);
 	if (err)
 		return err;
+	sg_debugfs_init(sdev);
 	err = drm_dev_register(&sdev->drm, 0);
 	if (err)
 		sg_engines_stop(sdev);
@@ -159,8 +167,9 @@ static void sg_remove(struct pci_dev *pdev)
 {
 	struct sg_device *sdev = pci_get_drvdata(pdev);
 
-	drm_dev_unplug(&sdev->drm);
+	/* First the jobs: an ioctl that waits for one holds up the unplug. */
 	sg_engines_stop(sdev);
+	drm_dev_unplug(&sdev->drm);
 }
 
 static const struct pci_device_id sg_pci_ids[] = {

@@ -226,6 +226,7 @@ static int job_look_up(struct sg_exec_job *ejob, ktime_t slice_start)
 static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 {
 	ktime_t slice_start = ktime_get(), before = slice_start, now;
+	atomic64_t *engine_ns = &ejob->job.vm->engine_ns[engine->index];
 	struct sg_fault fault = {};
 	u64 wait_ns, gen;
 	int ret;
@@ -239,6 +240,7 @@ static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 			cond_resched();
 		now = ktime_get();
 		ejob->ran_ns += ktime_to_ns(ktime_sub(now, before));
+		atomic64_add(ktime_to_ns(ktime_sub(now, before)), engine_ns);
 		before = now;
 		if (ret == -EFAULT && job_fault(ejob, &fault, gen))
 			return job_park(ejob);

@@ -3,8 +3,8 @@
  * EXEC: checks the arguments, makes every object of the VM resident again that
  * was evicted, adds the job's fence to all of them and queues the job.
  *
- * The job's fence in each object's reservation is what keeps eviction and
- * exporters away while the job may run.
+ * The job's fence in each object's reservation is what keeps eviction,
+ * exporters and MMU notifiers away while the job may run.
  */
 #include <linux/slab.h>
 
@@ -52,7 +52,8 @@ static int exec_wait_binds(struct sg_vm *vm)
 	struct dma_fence *last = vm->queue[SG_QUEUE_BIND].last;
 	long ret = 0;
 
-	if (last && !list_empty(&vm->base.evict.list))
+	if (last && (!list_empty(&vm->base.evict.list) ||
+		     atomic_read(&vm->userptrs_stale)))
 		ret = dma_fence_wait(last, true);
 	return ret < 0 ? ret : 0;
 }
@@ -70,6 +71,29 @@ static void exec_submit(struct sg_exec_job *ejob, struct sg_syncs *syncs)
 	sg_job_push(&ejob->job);
 }
 
+/*
+ * Objects locked. -EAGAIN: a userptr became stale. Else the job is published
+ * and queued; a notifier that comes later finds its fence.
+ */
+static int exec_publish(struct sg_exec_job *ejob, struct sg_syncs *syncs,
+			struct drm_gpuvm_exec *vm_exec)
+{
+	struct sg_vm *vm = ejob->job.vm;
+	int err = 0;
+
+	spin_lock(&vm->sdev->notifier_lock);
+	if (atomic_read(&vm->userptrs_stale))
+		err = -EAGAIN;
+	else
+		drm_gpuvm_exec_resv_add_fence(vm_exec, ejob->job.fence,
+					      DMA_RESV_USAGE_BOOKKEEP,
+					      DMA_RESV_USAGE_BOOKKEEP);
+	spin_unlock(&vm->sdev->notifier_lock);
+	if (!err)
+		exec_submit(ejob, syncs);
+	return err;
+}
+
 /* vm->lock held. */
 static int exec_lock_and_submit(struct sg_exec_job *ejob,
 				struct sg_syncs *syncs)
@@ -83,21 +107,20 @@ static int exec_lock_and_submit(struct sg_exec_job *ejob,
 	};
 	int err;
 
-	err = exec_wait_binds(vm);
-	if (err)
-		return err;
-	err = drm_gpuvm_exec_lock(&vm_exec);
-	if (err)
-		return err;
-	err = drm_gpuvm_exec_validate(&vm_exec);
-	if (!err) {
-		drm_gpuvm_exec_resv_add_fence(&vm_exec, ejob->job.fence,
-					      DMA_RESV_USAGE_BOOKKEEP,
-					      DMA_RESV_USAGE_BOOKKEEP);
-		exec_submit(ejob, syncs);
-	}
-	drm_gpuvm_exec_unlock(&vm_exec);
-	return err;
+	do {
+		err = exec_wait_binds(vm);
+		if (!err)
+			err = sg_vm_repin(vm);
+		if (!err)
+			err = drm_gpuvm_exec_lock(&vm_exec);
+		if (err)
+			return err;
+		err = drm_gpuvm_exec_validate(&vm_exec);
+		if (!err)
+			err = exec_publish(ejob, syncs, &vm_exec);
+		drm_gpuvm_exec_unlock(&vm_exec);
+	} while (err == -EAGAIN && !signal_pending(current));
+	return err == -EAGAIN ? -EINTR : err;
 }
 
 static int exec_in_vm(struct sg_vm *vm, struct drm_softgpu_exec *args,

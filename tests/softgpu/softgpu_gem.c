@@ -49,7 +49,7 @@ u64 sg_bo_pte(const struct sg_bo *bo, u64 index)
 	if (drm_mm_node_allocated(&bo->vram))
 		return SG_PTE_VALID | SG_PTE_VRAM |
 		       (bo->vram.start + (index << PAGE_SHIFT));
-	if (bo->pages)
+	if (bo->pages && (bo->kind != SG_BO_USERPTR || sg_userptr_valid(bo)))
 		return SG_PTE_VALID |
 		       (u64)page_to_pfn(bo->pages[index]) << PAGE_SHIFT;
 	return 0;
@@ -105,7 +105,7 @@ int sg_bo_validate(struct sg_bo *bo)
 	case SG_BO_IMPORT:
 		return bo->pages ? 0 : sg_import_map(bo);
 	case SG_BO_USERPTR:
-		return -EOPNOTSUPP;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -131,6 +131,8 @@ static void gem_free(struct drm_gem_object *obj)
 
 	if (bo->kind == SG_BO_IMPORT)
 		sg_import_release(bo);
+	else if (bo->kind == SG_BO_USERPTR)
+		sg_userptr_release(bo);
 	else if (bo->pages)
 		sg_bo_free_pages(bo);
 	if (drm_mm_node_allocated(&bo->vram))

@@ -9,7 +9,7 @@
 
 static u32 device_features(struct sg_device *sdev)
 {
-	u32 features = 0;
+	u32 features = DRM_SOFTGPU_FEATURE_USERPTR;
 
 	if (!sg_switched(sdev, DRM_SOFTGPU_SWITCH_NO_PREEMPT))
 		features |= DRM_SOFTGPU_FEATURE_PREEMPT;

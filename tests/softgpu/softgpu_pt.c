@@ -237,7 +237,7 @@ static void leaf_set(struct sg_vm *vm, u64 va, u64 end, struct sg_bo *bo,
 }
 
 static void pt_set(struct sg_vm *vm, u64 va, u64 length, struct sg_bo *bo,
-		   u64 offset, u64 flags)
+		   u64 offset, u64 flags, bool may_sleep)
 {
 	u64 end = va + length;
 	u64 next;
@@ -248,20 +248,26 @@ static void pt_set(struct sg_vm *vm, u64 va, u64 length, struct sg_bo *bo,
 		if (pt_find_leaf(vm, va))
 			leaf_set(vm, va, next, bo, offset, flags);
 		write_unlock(&vm->pt_lock);
-		cond_resched();
+		if (may_sleep)
+			cond_resched();
 	}
 }
 
 void sg_pt_map(struct sg_vm *vm, u64 va, u64 length, struct sg_bo *bo,
 	       u64 offset, u64 flags)
 {
-	pt_set(vm, va, length, bo, offset, flags | SG_PTE_VALID);
+	pt_set(vm, va, length, bo, offset, flags | SG_PTE_VALID, true);
 	atomic64_inc(&vm->map_gen);
 }
 
 void sg_pt_clear(struct sg_vm *vm, u64 va, u64 length)
 {
-	pt_set(vm, va, length, NULL, 0, 0);
+	pt_set(vm, va, length, NULL, 0, 0, true);
+}
+
+void sg_pt_clear_atomic(struct sg_vm *vm, u64 va, u64 length)
+{
+	pt_set(vm, va, length, NULL, 0, 0, false);
 }
 
 /* pt_lock held in any way. */

@@ -23,6 +23,12 @@ static struct sg_va *take_spare(struct sg_change *change)
 	return va;
 }
 
+static bool is_userptr(const struct sg_va *va)
+{
+	return va->base.gem.obj &&
+	       to_sg_bo(va->base.gem.obj)->kind == SG_BO_USERPTR;
+}
+
 static void va_added(struct sg_va *va, struct drm_gpuvm_bo *vm_bo)
 {
 	struct sg_vm *vm = to_sg_vm(va->base.vm);
@@ -30,6 +36,8 @@ static void va_added(struct sg_va *va, struct drm_gpuvm_bo *vm_bo)
 	if (va->base.gem.obj) {
 		drm_gpuva_link(&va->base, vm_bo);
 		atomic_inc(&to_sg_bo(va->base.gem.obj)->mappings);
+		if (is_userptr(va))
+			sg_userptr_link(va);
 	}
 	atomic64_inc(&vm->mappings);
 	sg_count(vm->sdev, mappings, 1);
@@ -188,6 +196,8 @@ void sg_change_release(struct sg_change *change)
 	struct sg_va *va, *tmp;
 
 	list_for_each_entry_safe(va, tmp, &change->gone, node) {
+		if (is_userptr(va))
+			sg_userptr_unlink(va);
 		sg_pt_put(change->vm, va->base.va.addr, va->base.va.range);
 		if (va->base.gem.obj)
 			drm_gem_object_put(va->base.gem.obj);

@@ -177,6 +177,7 @@ int sg_ioctl_vm_destroy(struct drm_device *drm, void *data,
 	struct drm_softgpu_vm_destroy *args = data;
 	struct sg_file *sfile = file->driver_priv;
 	struct sg_vm *vm;
+	unsigned int i;
 
 	if (args->pad)
 		return -EINVAL;
@@ -184,6 +185,9 @@ int sg_ioctl_vm_destroy(struct drm_device *drm, void *data,
 	if (!vm)
 		return -ENOENT;
 	atomic_dec(&sfile->num_vms);
+	for (i = 0; i < SG_ENGINES; i++)
+		atomic64_add(atomic64_read(&vm->engine_ns[i]),
+			     &sfile->engine_ns[i]);
 	sg_vm_close(vm);
 	return 0;
 }

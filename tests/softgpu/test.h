@@ -13,6 +13,8 @@
 #define STREAM_VA	0x10000000ULL
 #define STREAM_SIZE	(16 * SGT_PAGE)
 #define DATA_VA		0x100000000ULL
+/* For what must happen, however slow the machine. */
+#define LONG		(30 * SGT_SECOND)
 
 struct test_ctx {
 	int fd;
@@ -29,7 +31,7 @@ struct test {
 };
 
 extern const struct test cmd_tests[], bind_tests[], sync_tests[], mem_tests[],
-	control_tests[];
+	control_tests[], userptr_tests[], unplug_tests[];
 
 void test_fail(struct test_ctx *t, const char *func, int line, const char *fmt,
 	       ...) __attribute__((format(printf, 4, 5)));

@@ -232,7 +232,7 @@ static void test_store_poll(struct test_ctx *t)
 	word[0] = 0x3bf;
 	EXPECT_EQ(t, sgt_sync_wait(t->fd, sync.handle, 50000000), -ETIME);
 	word[0] = 0x34f;
-	EXPECT_EQ(t, sgt_sync_wait(t->fd, sync.handle, 5 * SGT_SECOND), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, sync.handle, LONG), 0);
 	EXPECT_EQ(t, word[1], 0x1122334455667788ULL);
 	sgt_sync_destroy(t->fd, sync.handle);
 	buffer_destroy(t, &buf);

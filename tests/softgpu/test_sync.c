@@ -43,7 +43,7 @@ static void test_in_out(struct test_ctx *t)
 			      second_len, second, 2, NULL), 0);
 	EXPECT_EQ(t, sgt_sync_wait(t->fd, second[1].handle, 100000000), -ETIME);
 	word[8] = 1;
-	EXPECT_EQ(t, sgt_sync_wait(t->fd, second[1].handle, 5 * SGT_SECOND), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, second[1].handle, LONG), 0);
 	EXPECT_EQ(t, word[1], 1);
 	sgt_sync_destroy(t->fd, first.handle);
 	sgt_sync_destroy(t->fd, second[1].handle);
@@ -70,9 +70,9 @@ static void test_timeline(struct test_ctx *t)
 				      i == 1 ? &syncs[1] : syncs,
 				      i == 1 ? 1 : 2, NULL), 0);
 	}
-	EXPECT_EQ(t, sgt_timeline_wait(t->fd, timeline, 20, 5 * SGT_SECOND), 0);
+	EXPECT_EQ(t, sgt_timeline_wait(t->fd, timeline, 20, LONG), 0);
 	EXPECT_EQ(t, *(uint64_t *)buf.bo.map, 20);
-	EXPECT_EQ(t, sgt_timeline_wait(t->fd, timeline, 7, 5 * SGT_SECOND), 0);
+	EXPECT_EQ(t, sgt_timeline_wait(t->fd, timeline, 7, LONG), 0);
 	sgt_sync_destroy(t->fd, timeline);
 	buffer_destroy(t, &buf);
 }
@@ -91,7 +91,7 @@ static void test_error(struct test_ctx *t)
 	EXPECT_EQ(t, sgt_exec(t->fd, t->vm, COMPUTE, STREAM_VA,
 			      t->stream.length, out, 2, NULL), 0);
 	EXPECT_EQ(t, sgt_timeline_wait(t->fd, out[0].handle, 5,
-				       5 * SGT_SECOND), 0);
+				       LONG), 0);
 	EXPECT_EQ(t, sgt_sync_wait(t->fd, out[1].handle, 0), -EFAULT);
 	sgt_sync_destroy(t->fd, out[0].handle);
 	sgt_sync_destroy(t->fd, out[1].handle);
@@ -133,7 +133,7 @@ static void test_bind_async(struct test_ctx *t)
 	EXPECT_EQ(t, sgt_vm_lookup(t->fd, t->vm, &entry, 1), 0);
 	EXPECT_EQ(t, entry.flags, DRM_SOFTGPU_LOOKUP_MAPPED);
 	*(volatile uint32_t *)buf.bo.map = 1;
-	EXPECT_EQ(t, sgt_sync_wait(t->fd, syncs[1].handle, 5 * SGT_SECOND), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, syncs[1].handle, LONG), 0);
 	EXPECT_EQ(t, sgt_vm_lookup(t->fd, t->vm, &entry, 1), 0);
 	EXPECT(t, entry.flags & DRM_SOFTGPU_LOOKUP_PTE_MATCH);
 	sgt_sync_destroy(t->fd, syncs[0].handle);
