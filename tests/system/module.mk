@@ -28,3 +28,10 @@ $(BUILD)/bin/long-job: tests/system/long_job.c tests/system/gpu_cmd.c $(BUILD)/l
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $^ $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/softgpu-counters
+CHECK_TARGETS += $(BUILD)/bin/softgpu-counters
+
+$(BUILD)/bin/softgpu-counters: tests/system/softgpu_counters.c tests/softgpu/softgpu_drm.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu $(DRM_CFLAGS) -o $@ $< $(DRM_LIBS)

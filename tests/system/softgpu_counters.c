@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Prints the counters of a softgpu, one "NAME VALUE" a line.
+ *
+ * usage: softgpu-counters [NODE]; default: the first render node of softgpu
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#include "softgpu_drm.h"
+
+static int is_softgpu(int fd)
+{
+	drmVersionPtr version = drmGetVersion(fd);
+	int is = version && !strcmp(version->name, "softgpu");
+
+	drmFreeVersion(version);
+	return is;
+}
+
+static int first_node_open(void)
+{
+	char path[32];
+	int minor, fd;
+
+	for (minor = 128; minor < 192; minor++) {
+		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && is_softgpu(fd))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	errx(99, "no softgpu");
+}
+
+#define COUNTER(name)	{ #name, offsetof(struct drm_softgpu_counters, name) }
+
+static const struct {
+	const char *name;
+	size_t offset;
+} counters[] = {
+	COUNTER(accesses), COUNTER(faults), COUNTER(tlb_misses), COUNTER(tlb_flushes),
+	COUNTER(use_after_invalidate), COUNTER(jobs_submitted), COUNTER(jobs_done),
+	COUNTER(jobs_failed), COUNTER(preemptions), COUNTER(stops), COUNTER(evictions),
+	COUNTER(vms), COUNTER(mappings), COUNTER(imports), COUNTER(objects),
+	COUNTER(pt_pages),
+};
+
+int main(int argc, char **argv)
+{
+	int fd = argc > 1 ? open(argv[1], O_RDWR | O_CLOEXEC) : first_node_open();
+	struct drm_softgpu_counters values = { 0 };
+	size_t i;
+
+	if (fd < 0)
+		err(99, "%s", argv[1]);
+	if (drmIoctl(fd, DRM_IOCTL_SOFTGPU_COUNTERS, &values))
+		err(99, "COUNTERS");
+	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		__u64 value;
+
+		memcpy(&value, (char *)&values + counters[i].offset, sizeof(value));
+		printf("%s %llu\n", counters[i].name, (unsigned long long)value);
+	}
+	return 0;
+}

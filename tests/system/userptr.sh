@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# For scenarios with the whole path: userptrd in dom0, the frontend in guests.
+
+BACK_SYSFS='/sys/class/misc/xen!userptr-back'
+
+# userptrd_start [OPTION...]: and wait until it answers.
+userptrd_start() {
+	daemon userptrd userptrd --debug "$@"
+	until_true 20 userptrctl stat || fail "userptrd does not answer"
+}
+
+front_path() { echo "/local/domain/$(domid "$1")/device/userptr/${2:-0}"; }
+
+connected() { [ "$(xenstore-read "$(front_path "$1" "$2")/state" 2>/dev/null)" = 4 ]; }
+
+# userptr_attach N [KEY=VALUE...]: give guest N a device and wait for both ends.
+userptr_attach() {
+	n=$1
+	shift
+	id=$(userptrctl attach "g$n" "$@") || fail "userptrctl attach g$n $*"
+	until_true 30 connected "$n" "$id" || fail "device $id of g$n did not connect"
+	echo "$id"
+}
+
+softgpu_counter() { softgpu-counters | sed -n "s/^$1 //p"; }
+
+# vmstat N KEY: a counter of the guest's kernel.
+vmstat() { guest "$1" "sed -n 's/^$2 //p' /proc/vmstat"; }
+
+# guest_pins N: pages that the guest's kernel holds pinned now.
+guest_pins() { echo $(($(vmstat "$1" nr_foll_pin_acquired) - $(vmstat "$1" nr_foll_pin_released))); }
+
+# One line of everything that must come back: seen by Xen, by the guest's kernel,
+# by the module in dom0, by the GPU's driver.
+resources() {
+	echo "mapped grants $(grants_mapped "$1")," \
+		"pinned $(guest_pins "$1")," \
+		"module pages $(cat "$BACK_SYSFS/host_mapped") objects $(cat "$BACK_SYSFS/objects")," \
+		"gpu vms $(softgpu_counter vms) mappings $(softgpu_counter mappings)" \
+		"imports $(softgpu_counter imports)," \
+		"use after invalidate $(softgpu_counter use_after_invalidate)"
+}
+
+resources_back() { [ "$(resources "$1")" = "$2" ]; }
+
+# expect_resources N WANT: release is asynchronous, so wait, but not for long.
+expect_resources() {
+	until_true 20 resources_back "$1" "$2" || expect "$2" "$(resources "$1")" "what is in use"
+}
+
+# ut CASE: a case of userptr-test in guest 1, and nothing is left afterwards.
+ut() {
+	before=$(resources 1)
+	code=0
+	guest 1 "userptr-test $1" >/tmp/ut 2>&1 || code=$?
+	cat /tmp/ut
+	case $code in
+	0) expect_resources 1 "$before" ;;
+	77) skip "$(tail -n 1 /tmp/ut)" ;;
+	99) error "$(tail -n 1 /tmp/ut)" ;;
+	*) fail "$(tail -n 1 /tmp/ut) (exit code $code)" ;;
+	esac
+}
