@@ -12,33 +12,51 @@
 #include "ut.h"
 
 static const struct ut_case *const tables[] = {
-	ut_create_cases, ut_bind_cases, ut_exec_cases, ut_limit_cases,
+	ut_create_cases, ut_bind_cases, ut_exec_cases, ut_limit_cases, ut_scenario_cases,
 };
 
-#define FOR_EACH_CASE(t, c) \
-	for (t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) \
+#define NR_TABLES	(sizeof(tables) / sizeof(tables[0]))
+
+static void list(void)
+{
+	const struct ut_case *c;
+	size_t t;
+
+	for (t = 0; t < NR_TABLES; t++)
+		for (c = tables[t]; c->name && tables[t] != ut_scenario_cases; c++)
+			puts(c->name);
+}
+
+static const struct ut_case *find(const char *name)
+{
+	const struct ut_case *c;
+	size_t t;
+
+	for (t = 0; t < NR_TABLES; t++)
 		for (c = tables[t]; c->name; c++)
+			if (!strcmp(name, c->name))
+				return c;
+	return NULL;
+}
 
 int main(int argc, char **argv)
 {
 	const struct ut_case *c;
-	size_t t;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: userptr-test CASE | --list\n");
 		return 99;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	FOR_EACH_CASE(t, c) {
-		if (!strcmp(argv[1], "--list")) {
-			puts(c->name);
-		} else if (!strcmp(argv[1], c->name)) {
-			c->run();
-			return 0;
-		}
-	}
-	if (!strcmp(argv[1], "--list"))
+	if (!strcmp(argv[1], "--list")) {
+		list();
 		return 0;
-	fprintf(stderr, "userptr-test: no case %s\n", argv[1]);
-	return 99;
+	}
+	c = find(argv[1]);
+	if (!c) {
+		fprintf(stderr, "userptr-test: no case %s\n", argv[1]);
+		return 99;
+	}
+	c->run();
+	return 0;
 }

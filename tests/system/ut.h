@@ -38,6 +38,7 @@ extern const struct ut_case ut_create_cases[];
 extern const struct ut_case ut_bind_cases[];
 extern const struct ut_case ut_exec_cases[];
 extern const struct ut_case ut_limit_cases[];
+extern const struct ut_case ut_scenario_cases[];
 
 #define UT_FAIL(...) \
 	(printf("%s:%d: ", __func__, __LINE__), printf(__VA_ARGS__), printf("\n"), exit(1))

@@ -165,6 +165,65 @@ static void grants_exhausted(void)
 	close(fd);
 }
 
+/* CREATE and close again and again, until somebody kills the program. */
+static void create_forever(void)
+{
+	unsigned char *memory = ut_pages(512);
+	int fd = ut_node_open();
+
+	puts("running");
+	for (;;)
+		ut_destroy(fd, ut_create_one(fd, memory, 512 * UT_PAGE, 0));
+}
+
+/* EXEC again and again, until somebody kills the program. */
+static void exec_forever(void)
+{
+	struct ut_batch batch;
+	struct gpu_cmd cmd;
+	struct ut ut;
+
+	ut_open(&ut);
+	ut_batch_open(&batch, &ut, &cmd);
+	gpu_cmd_busy(&cmd, 3000000);
+	puts("running");
+	for (;;)
+		UT_ERRNO(ut_run(&batch, &cmd), 0);
+}
+
+/* The host's budget is used up, or so the scenario has seen to. */
+static void budget_used_up(void)
+{
+	unsigned char *memory = ut_pages(2048);
+	unsigned long pinned = ut_status_kib("VmPin");
+	int fd = ut_node_open();
+	uint32_t handle;
+
+	UT_ERRNO(__ut_create_one(fd, memory, 2048 * UT_PAGE, 0, &handle), -ENOBUFS);
+	UT_CHECK(ut_status_kib("VmPin") == pinned, "pages stayed pinned");
+	ut_destroy(fd, ut_create_one(fd, memory, 16 * UT_PAGE, 0));
+	close(fd);
+}
+
+/* Without a backend there is no node, or it says so. */
+static void no_backend(void)
+{
+	struct drm_xen_userptr_info info;
+	int fd = ut_node_open();
+
+	UT_ERRNO(__ut_info(fd, &info), -ENODEV);
+	close(fd);
+}
+
+/* These need a scenario around them, so --list leaves them out. */
+const struct ut_case ut_scenario_cases[] = {
+	{ "create_forever", create_forever },
+	{ "exec_forever", exec_forever },
+	{ "budget_used_up", budget_used_up },
+	{ "no_backend", no_backend },
+	{ NULL, NULL },
+};
+
 const struct ut_case ut_limit_cases[] = {
 	{ "memlock_limit", memlock_limit },
 	{ "info_is_plausible", info_is_plausible },
