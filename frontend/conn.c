@@ -296,7 +296,7 @@ static int conn_query_one(struct xu_conn *conn, u32 what,
 		.op.query.what = what,
 	};
 
-	return xu_ring_call(conn, &pkt, rsp);
+	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT);
 }
 
 static bool device_sane(const struct xen_userptrif_rsp_device *untrusted_dev)

@@ -80,6 +80,7 @@ static void job_dep_signaled(struct dma_fence *fence, struct dma_fence_cb *cb)
 	struct xu_job *job = container_of(cb, struct xu_job, dep_cb);
 	struct xu_queue *queue = job->queue;
 
+	/* The callback is done with the job: pairs with job_deps_signaled(). */
 	smp_store_release(&job->dep_fired, true);
 	xu_queue_kick(queue);
 }
@@ -88,6 +89,7 @@ static void job_dep_signaled(struct dma_fence *fence, struct dma_fence_cb *cb)
 static bool job_deps_signaled(struct xu_job *job)
 {
 	while (job->next_dep < job->nr_deps) {
+		/* Pairs with job_dep_signaled(). */
 		if (job->dep_armed && !smp_load_acquire(&job->dep_fired))
 			return false;
 		if (!job->dep_armed) {

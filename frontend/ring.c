@@ -205,9 +205,10 @@ static void ring_call_done(struct xu_req *req, int err,
 }
 
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
-		 struct xen_userptrif_rsp *rsp)
+		 struct xen_userptrif_rsp *rsp, unsigned long timeout)
 {
 	struct ring_call *call = kzalloc(sizeof(*call), GFP_KERNEL);
+	long left;
 	int err;
 
 	if (!call)
@@ -222,11 +223,11 @@ int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
 		kref_put(&call->ref, ring_call_free);
 		goto put;
 	}
-	err = wait_for_completion_killable(&call->answered);
-	if (!err)
+	left = wait_for_completion_killable_timeout(&call->answered, timeout);
+	if (left > 0)
 		err = call->err;
 	else
-		err = -EINTR;
+		err = left ? -EINTR : -ETIMEDOUT;
 	if (!err && rsp)
 		*rsp = call->rsp;
 put:

@@ -50,7 +50,7 @@
 #include "../protocol/userptrif.h"
 #include "../protocol/xen_userptr_drm.h"
 
-/* Limits of one call, beside those of the protocol. */
+/* Limits of one call. */
 #define XU_MAX_RANGES		65536U
 #define XU_MAX_SYNCS		1024U
 #define XU_MAX_ENGINES		64U
@@ -64,7 +64,6 @@
 
 struct xu_conn;
 struct xu_device;
-struct xu_job;
 struct xu_queue;
 struct xu_vm;
 
@@ -162,17 +161,17 @@ struct xu_req {
 int xu_ring_submit(struct xu_conn *conn, struct xu_req *req);
 
 /*
- * Send @pkt and wait for the answer, killable. -EINTR: the process is dying,
- * the answer will be dropped. @rsp may be NULL.
+ * Send @pkt and wait for the answer, killable, at most @timeout jiffies
+ * (MAX_SCHEDULE_TIMEOUT: for ever). -EINTR: the process is dying, -ETIMEDOUT;
+ * the answer will be dropped then. @rsp may be NULL.
  */
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
-		 struct xen_userptrif_rsp *rsp);
+		 struct xen_userptrif_rsp *rsp, unsigned long timeout);
 
 /* Take all responses. False: nothing was there. */
 bool xu_ring_drain(struct xu_conn *conn);
 
 int xu_status_to_errno(u32 status);
-bool xu_status_valid(u32 status);
 
 /* -------------------------------------------------------------- conn.c */
 
@@ -508,11 +507,11 @@ struct xu_vm {
 };
 
 struct xu_vm *xu_vm_lookup(struct drm_file *file, u32 handle);
-static inline struct xu_vm *xu_vm_get(struct xu_vm *vm)
+static inline void xu_vm_get(struct xu_vm *vm)
 {
 	kref_get(&vm->ref);
-	return vm;
 }
+
 void xu_vm_put(struct xu_vm *vm);
 /* Start to destroy it. Never sleeps, any number of times. */
 void xu_vm_release(struct xu_vm *vm);

@@ -17,6 +17,8 @@
 #include "trace.h"
 #include "xen_userptr.h"
 
+#define QUIESCE_TIMEOUT		(20 * HZ)
+
 static unsigned int ring_page_order = 2;
 module_param(ring_page_order, uint, 0644);
 MODULE_PARM_DESC(ring_page_order,
@@ -239,7 +241,7 @@ static void device_state_work(struct work_struct *work)
 
 	xd->handled_state = state;
 	if (!news) {
-		if (!xd->conn && xd->xdev->state == XenbusStateConnected)
+		if (!READ_ONCE(xd->conn) && xd->xdev->state == XenbusStateConnected)
 			device_close(xd);
 		return;
 	}
@@ -298,6 +300,30 @@ static void xu_remove(struct xenbus_device *xdev)
 		drm_dev_unplug(&xd->drm);
 }
 
+/*
+ * Before the guest is saved or migrated the host brings all data home. The
+ * connection stays: if the guest goes on, so do the programs; if it is
+ * restored elsewhere, resume drops what is left. A backend that does not
+ * answer cannot stop the guest.
+ */
+static int xu_suspend(struct xenbus_device *xdev)
+{
+	struct xu_conn *conn = xu_conn_get_ready(dev_get_drvdata(&xdev->dev));
+	struct xen_userptrif_req pkt = {
+		.operation = XENUSERPTR_OP_QUIESCE,
+	};
+	int err;
+
+	if (!conn)
+		return 0;
+	err = xu_ring_call(conn, &pkt, NULL, QUIESCE_TIMEOUT);
+	if (err)
+		dev_warn(&xdev->dev, "data may be lost by the suspend: %d\n",
+			 err);
+	xu_conn_put(conn);
+	return 0;
+}
+
 /* After a restore nothing of the old connection is left on the other side. */
 static int xu_resume(struct xenbus_device *xdev)
 {
@@ -319,6 +345,7 @@ static struct xenbus_driver xu_xenbus_driver = {
 	.ids = xu_ids,
 	.probe = xu_probe,
 	.remove = xu_remove,
+	.suspend = xu_suspend,
 	.resume = xu_resume,
 	.otherend_changed = xu_otherend_changed,
 	.not_essential = true,
