@@ -177,8 +177,10 @@ static u32 grants_end(struct xu_grants *grants, struct page **pages, u32 count,
 
 	mutex_lock(&grants->lock);
 	for (i = 0; i < count; i++) {
-		if (grant_put(grants, pages[i], readonly))
-			swap(pages[ended++], pages[i]);
+		if (!grant_put(grants, pages[i], readonly))
+			continue;
+		swap(pages[ended], pages[i]);
+		ended++;
 	}
 	mutex_unlock(&grants->lock);
 	return ended;
