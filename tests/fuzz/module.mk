@@ -8,7 +8,7 @@ FUZZERS := request dir step vatree
 FUZZ_BUILD := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g $(SANITIZE)
 FUZZ_OBJS := $(CORE_SRCS:$(CORE_DIR)/%.c=$(FUZZ_BUILD)/lib/%.o) \
-	$(addprefix $(FUZZ_BUILD)/lib/,fake.o actions.o vamodel.o)
+	$(addprefix $(FUZZ_BUILD)/lib/,fake.o fakereq.o actions.o vamodel.o)
 
 # Coverage guides the fuzzer; that of the oracles would only slow it down.
 FUZZ_COV = -fsanitize=fuzzer-no-link
