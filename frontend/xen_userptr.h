@@ -596,5 +596,4 @@ void xu_xenbus_conn_closed(struct xu_conn *conn);
 void xu_xenbus_conn_start(struct xu_conn *conn);
 
 extern const struct attribute_group *xu_sysfs_groups[];
-
 #endif /* XEN_USERPTR_H */

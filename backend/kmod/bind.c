@@ -80,6 +80,7 @@ static void back_check_all(struct work_struct *work)
 
 int back_binding_check(struct back_binding *binding)
 {
+	/* Pairs with the release that ends the bind: the fields it set are seen. */
 	if (!smp_load_acquire(&binding->bound))
 		return -ENOTCONN;
 	if (READ_ONCE(binding->gone))
@@ -220,6 +221,7 @@ static int back_bind(struct back_binding *binding,
 		goto stop_watch;
 	binding->domid = args->domid;
 	binding->max_pages = args->max_pages;
+	/* Pairs with back_binding_check(): the fields above are set before. */
 	smp_store_release(&binding->bound, true);
 
 	mutex_lock(&back_bindings_lock);

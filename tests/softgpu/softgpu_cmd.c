@@ -266,6 +266,7 @@ static int step_store(struct cmd_ctx *ctx)
 
 	if (!p)
 		return -EFAULT;
+	/* A CPU that polls for the value sees what the commands before wrote. */
 	smp_store_release(p, packet_u64(ctx->cmd, 4));
 	count_bytes(ctx, 0, sizeof(u64));
 	return SG_CMD_DONE;

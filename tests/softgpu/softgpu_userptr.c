@@ -39,6 +39,7 @@ struct sg_userptr {
 
 bool sg_userptr_valid(const struct sg_bo *bo)
 {
+	/* Pairs with the release that ends a fill: its pages are seen. */
 	return smp_load_acquire(&bo->userptr->valid);
 }
 
@@ -171,6 +172,7 @@ static int userptr_fault_in(struct sg_userptr *up, struct mm_struct *mm)
 	} else {
 		for (i = 0; i < num; i++)
 			up->bo->pages[i] = hmm_pfn_to_page(up->pfns[i]);
+		/* Pairs with sg_userptr_valid(). */
 		smp_store_release(&up->valid, true);
 	}
 	spin_unlock(&sdev->notifier_lock);

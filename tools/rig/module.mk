@@ -4,3 +4,14 @@ RIG_PROGRAMS += $(BUILD)/bin/rig-agent
 $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
+
+.PHONY: demo check-xen check-all
+demo:
+	@tools/rig/demo
+
+check-xen:
+	@tools/rig/check-xen
+
+# Another target's variable: known when every module.mk has been read.
+check-all:
+	@tools/rig/check-all $(CHECK_TARGETS) lint
