@@ -69,6 +69,7 @@ struct back_channel {
 struct back_binding {
 	struct kref ref;
 	struct list_head link;		/* back_bindings */
+	u32 round;			/* of the last check */
 	struct work_struct free_work;
 
 	struct mutex bind_lock;		/* one BIND at a time */

@@ -63,19 +63,37 @@ static bool back_identity_changed(struct back_binding *binding)
 	return changed;
 }
 
-static void back_check_all(struct work_struct *work)
+/* A binding that this round has not looked at, with a reference. */
+static struct back_binding *back_check_next(u32 round)
 {
-	struct back_binding *binding;
+	struct back_binding *binding, *next = NULL;
 
 	mutex_lock(&back_bindings_lock);
 	list_for_each_entry(binding, &back_bindings, link) {
-		if (READ_ONCE(binding->gone))
+		if (binding->round == round || READ_ONCE(binding->gone))
 			continue;
+		binding->round = round;
+		kref_get(&binding->ref);
+		next = binding;
+		break;
+	}
+	mutex_unlock(&back_bindings_lock);
+	return next;
+}
+
+/* Asks xenstored, so without the lock that closing a descriptor takes. */
+static void back_check_all(struct work_struct *work)
+{
+	static u32 round;	/* only this work uses it */
+	struct back_binding *binding;
+
+	round++;
+	while ((binding = back_check_next(round))) {
 		if (!back_domain_exists(binding->domid) ||
 		    back_identity_changed(binding))
 			back_binding_set_gone(binding);
+		back_binding_put(binding);
 	}
-	mutex_unlock(&back_bindings_lock);
 }
 
 int back_binding_check(struct back_binding *binding)
