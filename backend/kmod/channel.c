@@ -21,11 +21,13 @@
 /* Then others of the queue get their turn. */
 #define BACK_FETCHES	16
 
+/* Binding the channel raises it, so this can run before the binding returns. */
 static irqreturn_t back_channel_interrupt(int irq, void *data)
 {
 	struct back_binding *binding = data;
 
-	WRITE_ONCE(binding->channel.eoi_due, true);
+	binding->channel.irq = irq;
+	smp_store_release(&binding->channel.eoi_due, true);
 	queue_work(back_want_wq, &binding->channel.fault_work);
 	return IRQ_HANDLED;
 }
