@@ -439,6 +439,8 @@ enum { SG_CMD_DONE, SG_CMD_MORE, SG_CMD_WAIT };
  */
 int sg_cmd_step(struct sg_exec_job *ejob, struct sg_fault *fault,
 		u64 *wait_ns);
+/* After SG_CMD_WAIT: the engine waited for so long, which may be longer. */
+void sg_cmd_waited(struct sg_exec_job *ejob, u64 ns);
 
 /* softgpu_fpu.c: y[i] = a * x[i] + y[i]; the caller owns the FPU. */
 void sg_fpu_saxpy(void *y, const void *x, u32 a_bits, unsigned int count);

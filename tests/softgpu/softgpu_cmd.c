@@ -248,7 +248,7 @@ static int step_poll(struct cmd_ctx *ctx)
 	return SG_CMD_WAIT;
 }
 
-/* The engine's caller sleeps for wait_ns, which is the work of this packet. */
+/* The work of this packet is to wait: sg_cmd_waited() counts it. */
 static int step_busy(struct cmd_ctx *ctx)
 {
 	u64 ns = packet_u64(ctx->cmd, 2);
@@ -256,7 +256,6 @@ static int step_busy(struct cmd_ctx *ctx)
 	if (ctx->cmd->done >= ns)
 		return SG_CMD_DONE;
 	ctx->wait_ns = min_t(u64, ns - ctx->cmd->done, BUSY_SLICE_NS);
-	ctx->cmd->done += ctx->wait_ns;
 	return SG_CMD_WAIT;
 }
 
@@ -468,6 +467,14 @@ static int cmd_run(struct cmd_ctx *ctx)
 		ret = SG_CMD_MORE;
 	}
 	return ret;
+}
+
+void sg_cmd_waited(struct sg_exec_job *ejob, u64 ns)
+{
+	struct sg_cmd *cmd = &ejob->cmd;
+
+	if (SOFTGPU_CMD_OPCODE(cmd->packet[0]) == SOFTGPU_CMD_BUSY)
+		cmd->done += ns;
 }
 
 int sg_cmd_step(struct sg_exec_job *ejob, struct sg_fault *fault, u64 *wait_ns)

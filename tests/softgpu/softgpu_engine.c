@@ -229,6 +229,7 @@ static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 	atomic64_t *engine_ns = &ejob->job.vm->engine_ns[engine->index];
 	struct sg_fault fault = {};
 	u64 wait_ns, gen;
+	s64 ns;
 	int ret;
 
 	for (;;) {
@@ -239,9 +240,12 @@ static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 		else
 			cond_resched();
 		now = ktime_get();
-		ejob->ran_ns += ktime_to_ns(ktime_sub(now, before));
-		atomic64_add(ktime_to_ns(ktime_sub(now, before)), engine_ns);
+		ns = ktime_to_ns(ktime_sub(now, before));
 		before = now;
+		ejob->ran_ns += ns;
+		atomic64_add(ns, engine_ns);
+		if (ret == SG_CMD_WAIT)
+			sg_cmd_waited(ejob, ns);
 		if (ret == -EFAULT && job_fault(ejob, &fault, gen))
 			return job_park(ejob);
 		if (ret < 0 || ret == SG_CMD_DONE)
