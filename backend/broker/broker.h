@@ -94,6 +94,7 @@ struct device {
 	/* Ends that nobody asked for, newest last. */
 	uint64_t crash_us[5];
 	struct log_limit log;
+	struct log_limit starts;	/* of workers */
 };
 
 /** device_decide() - what to do next; pure, see the table in decide.c */

@@ -5,7 +5,8 @@
  *
  * A frontend in Connected while we wait is a remainder of a broker that died:
  * it sees our InitWait, drops the old connection and begins again. A frontend
- * that is still in Initialised has pages that nobody used yet: go on.
+ * that is still in Initialised has pages that nobody used yet: go on. One that
+ * is Closed connects again when it sees InitWait, if its driver is loaded.
  */
 #include "broker.h"
 
@@ -39,6 +40,7 @@ device_table[DEV_NR_STATES][XB_NR_STATES] = {
 	},
 	[DEV_CLOSED] = {
 		[XB_INITIALISING] = ACT_PUBLISH,
+		[XB_CLOSED] = ACT_PUBLISH,
 	},
 };
 

@@ -16,6 +16,10 @@
 /* More ends than fit into crash_us within this time, and we give up. */
 #define DEVICE_CRASH_WINDOW_US	60000000U
 
+/* Connections that a guest may begin; each is a process of this domain. */
+#define DEVICE_START_WINDOW_US	60000000U
+#define DEVICE_STARTS		60U
+
 /* Lines of the log that one guest can cause. */
 #define DEVICE_LOG_WINDOW_US	60000000U
 #define DEVICE_LOG_BURST	20U
@@ -174,6 +178,12 @@ static void device_connect(struct device *device)
 	const char *what = "";
 	int ret;
 
+	if (!log_limit_take(&device->starts, clock_us())) {
+		device_set_error(device, -EBUSY, "connects too often, given up",
+				 "");
+		device_set_state(device, DEV_BROKEN);
+		return;
+	}
 	ret = config_read_frontend(device->broker->xs, device->front,
 				   &frontend, &what);
 	if (ret) {
@@ -302,6 +312,8 @@ struct device *device_add(struct broker *broker, uint32_t domid,
 	device->files = -1;
 	device->log.window_us = DEVICE_LOG_WINDOW_US;
 	device->log.burst = DEVICE_LOG_BURST;
+	device->starts.window_us = DEVICE_START_WINDOW_US;
+	device->starts.burst = DEVICE_STARTS;
 	snprintf(device->back, sizeof(device->back),
 		 "/local/domain/%u/backend/userptr/%u/%u", broker->own_domid,
 		 domid, devid);

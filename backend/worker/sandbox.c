@@ -94,7 +94,7 @@ static int sandbox_allow_memory(scmp_filter_ctx filter)
 	return ret;
 }
 
-static int sandbox_filter(bool log_only)
+int sandbox_enter(bool log_only)
 {
 	scmp_filter_ctx filter;
 	int ret;
@@ -141,16 +141,14 @@ static int sandbox_drop_capabilities(void)
 	return capng_apply(CAPNG_SELECT_ALL) == 0 ? 0 : -EPERM;
 }
 
-int sandbox_enter(bool log_only)
+int sandbox_drop(void)
 {
 	int ret;
 
 	ret = sandbox_lock_memory();
 	if (!ret)
 		ret = sandbox_drop_capabilities();
-	if (ret)
-		return ret;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	return sandbox_filter(log_only);
+	if (!ret && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		ret = -errno;
+	return ret;
 }

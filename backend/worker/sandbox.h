@@ -6,14 +6,21 @@
 #include <stdbool.h>
 
 /**
- * sandbox_enter() - for the whole process, all threads, for good
+ * sandbox_drop() - lock memory, drop capabilities, forbid new privileges
+ *
+ * Call it before threads are made: capabilities belong to a thread, and those
+ * made later inherit that they are gone. Returns 0 or -errno.
+ */
+int sandbox_drop(void);
+
+/**
+ * sandbox_enter() - filter system calls, for all threads, for good
  * @log_only: log what would be killed; for finding out what is missing
  *
- * Memory is locked, capabilities are gone, no new privileges, and only the
- * system calls of an established connection are left: no open(), no socket(),
- * no new executable memory; of the Xen devices only notify and grant copy.
- * What stays reachable: the module's descriptor (this guest's grants), grant
- * copy (any page that was granted to this domain), DRM files of one GPU.
+ * Only the system calls of an established connection are left: no open(), no
+ * socket(), no new executable memory; of the Xen devices only notify and grant
+ * copy. What stays reachable: the module's descriptor (this guest's grants),
+ * grant copy (any page that was granted to this domain), DRM files of one GPU.
  *
  * Returns 0 or -errno. Call it with all threads made and all sources added.
  */

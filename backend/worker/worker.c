@@ -63,6 +63,10 @@ static int worker_start(struct worker *worker, const char **why)
 		return ret;
 	ret = worker_setup(worker, fds[IPC_START_GPU], why);
 	close(fds[IPC_START_GPU]);
+	if (ret)
+		return ret;
+	*why = "cannot give up privileges";
+	ret = sandbox_drop();
 	if (!ret)
 		ret = worker_serve_init(worker, why);
 	if (ret)

@@ -65,9 +65,25 @@ static void a_connection_and_its_end(void **state)
 	dev = settle(dev, XB_CLOSING, true);
 	assert_int_equal(dev, DEV_CLOSED);
 	dev = settle(dev, XB_CLOSED, true);
-	assert_int_equal(dev, DEV_CLOSED);
+	assert_int_equal(dev, DEV_WAITING);
 	dev = settle(dev, XB_INITIALISING, true);
 	assert_int_equal(dev, DEV_WAITING);
+}
+
+/* After the end of a worker the frontend is still connected, then closes. */
+static void a_worker_that_died(void **state)
+{
+	enum device_state dev = DEV_CLOSED;
+
+	(void)state;
+	dev = settle(dev, XB_CONNECTED, true);
+	assert_int_equal(dev, DEV_CLOSED);
+	dev = settle(dev, XB_CLOSING, true);
+	assert_int_equal(dev, DEV_CLOSED);
+	dev = settle(dev, XB_CLOSED, true);
+	assert_int_equal(dev, DEV_WAITING);
+	dev = settle(dev, XB_INITIALISED, true);
+	assert_int_equal(dev, DEV_CONNECTED);
 }
 
 static void a_new_broker_finds_an_old_connection(void **state)
@@ -115,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_settles),
 		cmocka_unit_test(a_connection_and_its_end),
+		cmocka_unit_test(a_worker_that_died),
 		cmocka_unit_test(a_new_broker_finds_an_old_connection),
 		cmocka_unit_test(the_toolstack_detaches),
 		cmocka_unit_test(given_up_stays_given_up),
