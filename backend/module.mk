@@ -14,7 +14,21 @@ DAEMON_LIBS := -lxenstore -lxengnttab -lxenevtchn -ldrm -lsystemd -lseccomp \
 DAEMON_BIN := $(BUILD)/bin/userptrd
 DAEMON_OBJS := $(DAEMON_SRCS:%.c=$(BUILD)/obj/%.o)
 
-$(BUILD)/obj/backend/%.o: backend/%.c $(DAEMON_HDRS)
+# What the build needs, as HEADER:DEBIAN-PACKAGE; said at once and by name.
+DAEMON_DEPS := xenstore.h:libxen-dev systemd/sd-event.h:libsystemd-dev \
+	seccomp.h:libseccomp-dev cap-ng.h:libcap-ng-dev \
+	json-c/json.h:libjson-c-dev xf86drm.h:libdrm-dev uthash.h:uthash-dev
+
+.PHONY: daemon-deps
+daemon-deps:
+	@missing= ; for dep in $(DAEMON_DEPS); do \
+		echo "#include <$${dep%%:*}>" | $(CC) $(DAEMON_DRM_CFLAGS) -E -x c - \
+			>/dev/null 2>&1 || missing="$$missing $${dep#*:}"; \
+	done; if [ -n "$$missing" ]; then \
+		echo "userptrd: error: install these packages:$$missing"; exit 1; \
+	fi
+
+$(BUILD)/obj/backend/%.o: backend/%.c $(DAEMON_HDRS) | daemon-deps
 	@mkdir -p $(@D)
 	@$(CC) $(DAEMON_CFLAGS) -O2 -g -c -o $@ $<
 

@@ -25,7 +25,7 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
 		$(wildcard tests/fake/*.h) $(DT_DIR)/cm.h $(DAEMON_SRCS) \
-		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps
+		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \
 		$$(DT_CORE) $(DT_WRAP) -lcmocka
