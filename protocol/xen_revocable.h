@@ -32,7 +32,10 @@
  *
  * status: GNTST_bad_gntref       no such reference, or a reserved one
  *         GNTST_eagain           <ref> is in use (opt-in), armed (withdrawal)
+ *         GNTST_bad_domain       no such <dom>, or the caller itself
  *         GNTST_unsupported      this domain cannot use revocable grants
+ *         GNTST_over_quota       opt-ins for too many different domains
+ *         GNTST_no_space         out of memory or event channels
  *         GNTST_general_error    unknown flag or non-zero padding
  */
 struct gnttab_revocable_allow {
@@ -62,17 +65,22 @@ typedef struct gnttab_revocable_allow gnttab_revocable_allow_t;
 
 /*
  * GNTTABOP_revocable_setup: open or close the caller's channel for faults
- * of <dom>.  One channel per pair of domains.  Opening an open channel is
- * no error: it returns the same port, and queues every unanswered want
- * again.  <port> is an unbound event channel of <dom>, to be bound by
- * EVTCHNOP_bind_interdomain; call GNTTABOP_revocable_faults once after
- * binding.  Closing gives every page back that the caller has armed, as the
- * last unmap of the grant would.
+ * of <dom>.  One channel per pair of domains; it can be opened once <dom> has
+ * opted in any grant to the caller.  Opening an open channel is no error: it
+ * returns the same port, and queues every unanswered want again.  <port> is
+ * an event channel of <dom>, to be bound by EVTCHNOP_bind_interdomain; call
+ * GNTTABOP_revocable_faults once after binding.  Closing gives every page
+ * back that the caller has armed, as the last unmap of the grant would; with
+ * many pages it stops early with GNTST_eagain and is to be called again.
  *
  * With <dom> == DOMID_SELF the channel carries the records of lost pages of
- * the caller.
+ * the caller, and <port> is to be bound as one of DOMID_SELF.
  *
  * Takes an array of one.
+ *
+ * status: GNTST_bad_domain, GNTST_permission_denied, GNTST_eagain,
+ *         GNTST_not_allowed      <dom> has not opted in a grant yet
+ *         GNTST_general_error    unknown flag or non-zero padding
  */
 struct gnttab_revocable_setup {
     /* IN parameters. */
@@ -119,8 +127,10 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  * status: GNTST_bad_domain, GNTST_bad_gntref (not mapped by the caller,
  *         sub-page or transitive grant), GNTST_permission_denied,
  *         GNTST_bad_page (special page, or not ordinary memory),
- *         GNTST_not_allowed, GNTST_alias, GNTST_bad_state, GNTST_unsupported,
- *         GNTST_over_quota, GNTST_no_space.
+ *         GNTST_not_allowed, GNTST_alias, GNTST_bad_state (also: not armed,
+ *         or no open channel), GNTST_unsupported, GNTST_over_quota,
+ *         GNTST_no_space, GNTST_general_error (unknown <cmd> or flag, or
+ *         unused <frame> not 0).
  */
 struct gnttab_revocable_op {
     /* IN parameters. */
