@@ -167,6 +167,11 @@ static void take_away(struct cycler *c, const unsigned int *which, unsigned int 
 		if (!writes)
 			memset(p->home, RUBBISH, RV_PAGE);
 	}
+	if ((c->revocations + nr) / 1000 != c->revocations / 1000) {
+		printf("%llu revocations, %llu wants\n",
+		       (unsigned long long)c->revocations + nr, (unsigned long long)wants_all);
+		fflush(stdout);
+	}
 	c->revocations += nr;
 }
 
