@@ -80,7 +80,7 @@ static void job_dep_signaled(struct dma_fence *fence, struct dma_fence_cb *cb)
 	struct xu_job *job = container_of(cb, struct xu_job, dep_cb);
 	struct xu_queue *queue = job->queue;
 
-	/* The callback is done with the job: pairs with job_deps_signaled(). */
+	/* Pairs with job_deps_signaled(). */
 	smp_store_release(&job->dep_fired, true);
 	xu_queue_kick(queue);
 }
@@ -92,7 +92,14 @@ static bool job_deps_signaled(struct xu_job *job)
 		/* Pairs with job_dep_signaled(). */
 		if (job->dep_armed && !smp_load_acquire(&job->dep_fired))
 			return false;
-		if (!job->dep_armed) {
+		if (job->dep_armed) {
+			/*
+			 * Takes the lock that callbacks run under: ours has
+			 * returned and the job may go on, and away.
+			 */
+			dma_fence_remove_callback(job->deps[job->next_dep],
+						  &job->dep_cb);
+		} else {
 			job->dep_fired = false;
 			if (!dma_fence_add_callback(job->deps[job->next_dep],
 						    &job->dep_cb,

@@ -153,11 +153,10 @@ static int object_send_create(struct xu_object *obj)
 
 int xu_object_register(struct xu_object *obj)
 {
-	static u32 next_id; /* a hint: ids do not come back soon */
 	int err;
 
 	err = xa_alloc_cyclic(&obj->conn->objs, &obj->id, obj, xa_limit_32b,
-			      &next_id, GFP_KERNEL);
+			      &obj->conn->next_obj_id, GFP_KERNEL);
 	if (err < 0)
 		return err;
 	err = object_send_create(obj);

@@ -180,10 +180,9 @@ static struct xu_vm *vm_alloc(struct xu_conn *conn, struct xu_file *xf)
 static int vm_register(struct xu_vm *vm)
 {
 	struct xu_conn *conn = vm->conn;
-	static u32 next_id; /* a hint: ids do not come back soon */
 	int err;
 
-	err = xa_alloc_cyclic(&conn->vms, &vm->id, vm, xa_limit_32b, &next_id,
+	err = xa_alloc_cyclic(&conn->vms, &vm->id, vm, xa_limit_32b, &conn->next_vm_id,
 			      GFP_KERNEL);
 	if (err < 0)
 		return err;

@@ -59,8 +59,7 @@
 /* The end of a private list of grefs, as drivers/xen/grant-table.c has it. */
 #define GREF_LIST_END		((grant_ref_t)0xffffffff)
 
-/* "No index" of error_range and error_op. */
-#define XU_NO_INDEX		(~0U)
+#define XU_NO_INDEX		(~0U)	/* of error_range and error_op */
 
 struct xu_conn;
 struct xu_device;
@@ -70,8 +69,7 @@ struct xu_vm;
 extern struct workqueue_struct *xu_release_wq;
 extern struct workqueue_struct *xu_job_wq;
 
-/* ------------------------------------------------------------- grant.c */
-
+/* ---- grant.c ---- */
 /*
  * Which page is granted under which gref, one table per access mode. An
  * entry is a value: the gref and the number of users of it.
@@ -213,6 +211,8 @@ struct xu_conn {
 
 	struct xarray objs;		/* obj_id -> xu_object */
 	struct xarray vms;		/* vm_id -> xu_vm */
+	u32 next_obj_id;		/* xa_lock: ids do not come back soon */
+	u32 next_vm_id;
 
 	bool ready;			/* xd->conn_lock: INFO is known */
 	struct xen_userptrif_rsp_device device;

@@ -168,7 +168,7 @@ static int publish(struct xenbus_device *xdev, const struct xu_conn *conn)
 static int conn_offer(struct xu_device *xd)
 {
 	struct xenbus_device *xdev = xd->xdev;
-	struct xu_conn *conn;
+	struct xu_conn *conn, *old;
 	u32 order;
 	int err;
 
@@ -180,8 +180,11 @@ static int conn_offer(struct xu_device *xd)
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	spin_lock(&xd->conn_lock);
+	old = xd->conn; /* one that breaks by itself may not be closed yet */
 	xd->conn = conn;
 	spin_unlock(&xd->conn_lock);
+	if (old)
+		xu_conn_put(old);
 	err = publish(xdev, conn);
 	if (err)
 		xu_conn_break(conn, -ENODEV);
