@@ -38,6 +38,7 @@ struct worker {
 	/* serve.c: the event loop. */
 	sd_event *loop;
 	sd_event_source *again;		/* more requests are waiting */
+	int end_timer;			/* timerfd, runs when the end begins */
 	bool is_ending;
 	struct ring ring;
 	struct events events;
