@@ -35,6 +35,8 @@ static const int sandbox_calls[] = {
 	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(gettid),
 	SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),
 	SCMP_SYS(rseq), SCMP_SYS(membarrier),
+	/* a thread that the filter meets while it still starts */
+	SCMP_SYS(set_robust_list),
 	/* memory */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
 	SCMP_SYS(getrandom),
