@@ -27,6 +27,7 @@ static irqreturn_t back_channel_interrupt(int irq, void *data)
 	struct back_binding *binding = data;
 
 	binding->channel.irq = irq;
+	/* irq is set before: the work that sees eoi_due ends that interrupt */
 	smp_store_release(&binding->channel.eoi_due, true);
 	queue_work(back_want_wq, &binding->channel.fault_work);
 	return IRQ_HANDLED;
