@@ -39,21 +39,38 @@ static const enum xenbus_state device_xenbus[DEV_NR_STATES] = {
 		log_line(__VA_ARGS__); \
 } while (0)
 
+/* -ENOENT is no error: the toolstack was faster and has removed the device. */
+static int device_write(struct device *device, const struct store_item *items,
+			unsigned int nr)
+{
+	int ret = store_update(device->broker->xs, device->back, "frontend",
+			       items, nr);
+
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static void device_write_state(struct device *device, enum xenbus_state state)
+{
+	struct store_item item = { .key = "state" };
+	int ret;
+
+	snprintf(item.value, sizeof(item.value), "%d", (int)state);
+	ret = device_write(device, &item, 1);
+	if (ret)
+		device_log(device, LOG_ERR, "%u.%u: cannot write the state: %s",
+			   device->domid, device->devid, strerror(-ret));
+}
+
 static void device_set_state(struct device *device, enum device_state state)
 {
 	enum xenbus_state before = device_xenbus[device->state];
-	int ret;
 
 	log_debug("%u.%u: %s -> %s", device->domid, device->devid,
 		  device_state_name(device->state), device_state_name(state));
 	device->state = state;
 	if (device_xenbus[state] == before && state != DEV_WAITING)
 		return;
-	ret = store_write(device->broker->xs, XBT_NULL, device->back, "state",
-			  "%d", device_xenbus[state]);
-	if (ret)
-		device_log(device, LOG_ERR, "%u.%u: cannot write the state: %s",
-			   device->domid, device->devid, strerror(-ret));
+	device_write_state(device, device_xenbus[state]);
 }
 
 /* Where xenbus devices leave their errors: error/<node>/error. */
@@ -108,20 +125,17 @@ static bool device_is_online(struct device *device)
 
 static int device_write_keys(struct device *device)
 {
-	struct xs_handle *xs = device->broker->xs;
-	int ret;
+	struct store_item items[] = {
+		{ .key = XENUSERPTR_FIELD_BE_VERSIONS },
+		{ .key = XENUSERPTR_FIELD_MAX_RING_ORDER },
+		{ .key = XENUSERPTR_FIELD_REVOCABLE, .value = "0" },
+	};
 
-	ret = store_write(xs, XBT_NULL, device->back,
-			  XENUSERPTR_FIELD_BE_VERSIONS, "%d",
-			  XENUSERPTR_PROTOCOL_VERSION);
-	if (!ret)
-		ret = store_write(xs, XBT_NULL, device->back,
-				  XENUSERPTR_FIELD_MAX_RING_ORDER, "%u",
-				  XENUSERPTR_MAX_RING_ORDER);
-	if (!ret)
-		ret = store_write(xs, XBT_NULL, device->back,
-				  XENUSERPTR_FIELD_REVOCABLE, "0");
-	return ret;
+	snprintf(items[0].value, sizeof(items[0].value), "%d",
+		 XENUSERPTR_PROTOCOL_VERSION);
+	snprintf(items[1].value, sizeof(items[1].value), "%u",
+		 XENUSERPTR_MAX_RING_ORDER);
+	return device_write(device, items, sizeof(items) / sizeof(items[0]));
 }
 
 static void device_publish(struct device *device)
@@ -212,9 +226,7 @@ static void device_close(struct device *device)
 	if (!store_read_number(device->broker->xs, device->back, "state",
 			       XB_NR_STATES - 1, &state) && state == XB_CLOSED)
 		return;
-	/* If this fails the toolstack's own time-out ends its wait. */
-	(void)store_write(device->broker->xs, XBT_NULL, device->back, "state",
-			  "%d", XB_CLOSED);
+	device_write_state(device, XB_CLOSED);
 }
 
 static void device_act(struct device *device, enum device_action action)

@@ -13,6 +13,9 @@
 
 #include "number.h"
 
+/* A transaction that somebody else's change has spoilt is made again. */
+#define STORE_MAX_TRIES	20
+
 int store_path(char *path, const char *dir, const char *key)
 {
 	int used = snprintf(path, STORE_PATH_LEN, "%s/%s", dir, key);
@@ -88,6 +91,45 @@ int store_write(struct xs_handle *xs, xs_transaction_t txn, const char *dir,
 	if (!xs_write(xs, txn, path, value, (unsigned int)used))
 		return errno ? -errno : -EIO;
 	return 0;
+}
+
+static int store_try_update(struct xs_handle *xs, const char *dir,
+			    const char *guard, const struct store_item *items,
+			    unsigned int nr)
+{
+	char path[STORE_PATH_LEN];
+	xs_transaction_t txn;
+	unsigned int i, len;
+	void *value;
+	int ret;
+
+	ret = store_path(path, dir, guard);
+	if (ret)
+		return ret;
+	txn = xs_transaction_start(xs);
+	if (txn == XBT_NULL)
+		return errno ? -errno : -EIO;
+	value = xs_read(xs, txn, path, &len);
+	if (!value)
+		ret = errno ? -errno : -EIO;
+	free(value);
+	for (i = 0; !ret && i < nr; i++)
+		ret = store_write(xs, txn, dir, items[i].key, "%s",
+				  items[i].value);
+	if (!xs_transaction_end(xs, txn, ret != 0) && !ret)
+		ret = errno ? -errno : -EIO;
+	return ret;
+}
+
+int store_update(struct xs_handle *xs, const char *dir, const char *guard,
+		 const struct store_item *items, unsigned int nr)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = store_try_update(xs, dir, guard, items, nr);
+	} while (ret == -EAGAIN && ++tries < STORE_MAX_TRIES);
+	return ret;
 }
 
 bool store_exists(struct xs_handle *xs, const char *dir, const char *key)

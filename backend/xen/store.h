@@ -33,6 +33,23 @@ int store_write(struct xs_handle *xs, xs_transaction_t txn, const char *dir,
 		const char *key, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* One node to write. */
+struct store_item {
+	const char *key;
+	char value[16];
+};
+
+/**
+ * store_update() - write nodes of a device that still exists
+ * @guard: a key of the directory that must be there
+ *
+ * All or nothing, in a transaction: a device that the toolstack removes at the
+ * same moment is not half made again, with other owners. Returns 0, -ENOENT
+ * (removed), or -errno.
+ */
+int store_update(struct xs_handle *xs, const char *dir, const char *guard,
+		 const struct store_item *items, unsigned int nr);
+
 /** store_path() - dir "/" key into @path[STORE_PATH_LEN]; 0 or -E2BIG */
 int store_path(char *path, const char *dir, const char *key);
 

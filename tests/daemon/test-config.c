@@ -9,6 +9,7 @@
 #include "config.h"
 #include "fake-fail.h"
 #include "fake-xen.h"
+#include "store.h"
 
 static int config_setup(void **state)
 {
@@ -166,6 +167,59 @@ static void frontend_each_read_may_fail(void **state)
 	assert_true(nth > 5);
 }
 
+static void expect_node(const char *dir, const char *key, const char *want)
+{
+	char text[32];
+	int ret = store_read(NULL, dir, key, text, sizeof(text));
+
+	assert_int_equal(ret, want ? 0 : -ENOENT);
+	if (want)
+		assert_string_equal(text, want);
+}
+
+static void update_never_makes_a_device(void **state)
+{
+	const struct store_item items[] = { { "state", "6" }, { "x", "1" } };
+
+	(void)state;
+	assert_int_equal(store_update(NULL, "b", "frontend", items, 2),
+			 -ENOENT);
+	expect_node("b", "state", NULL);
+	fake_store_set("b/frontend", "f", -1);
+	fake_store_conflict(3);
+	assert_int_equal(store_update(NULL, "b", "frontend", items, 2), 0);
+	expect_node("b", "state", "6");
+	expect_node("b", "x", "1");
+	fake_store_conflict(1000);
+	assert_int_equal(store_update(NULL, "b", "frontend", items, 2),
+			 -EAGAIN);
+	fake_store_conflict(0);
+}
+
+static void update_is_all_or_nothing(void **state)
+{
+	const struct store_item items[] = { { "state", "6" }, { "x", "1" } };
+	unsigned int nth = 0;
+	int ret;
+
+	(void)state;
+	fake_store_set("b/frontend", "f", -1);
+	do {
+		fake_fail_set(++nth);
+		ret = store_update(NULL, "b", "frontend", items, 2);
+		if (!fake_fail_hit())
+			break;
+		fake_fail_set(0);
+		assert_true(ret < 0);
+		expect_node("b", "state", NULL);
+		expect_node("b", "x", NULL);
+	} while (nth < 100);
+	fake_fail_set(0);
+	assert_int_equal(ret, 0);
+	assert_true(nth > 4);
+	expect_node("b", "x", "1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +231,9 @@ int main(void)
 		cmocka_unit_test_setup(frontend_that_lies, config_setup),
 		cmocka_unit_test_setup(frontend_each_read_may_fail,
 				       config_setup),
+		cmocka_unit_test_setup(update_never_makes_a_device,
+				       config_setup),
+		cmocka_unit_test_setup(update_is_all_or_nothing, config_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

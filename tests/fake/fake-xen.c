@@ -17,11 +17,13 @@
 
 #define FAKE_NODES	64
 
-static struct {
+struct fake_node {
 	char path[256];
 	char value[256];
 	unsigned int len;
-} fake_nodes[FAKE_NODES];
+};
+
+static struct fake_node fake_nodes[FAKE_NODES];
 
 static const void *fake_pages[FAKE_MAX_GREFS];
 
@@ -81,6 +83,44 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
 	if (len)
 		*len = fake_nodes[i].len;
 	return copy;
+}
+
+/* One transaction at a time; an abort brings the nodes back. */
+static struct fake_node fake_saved[FAKE_NODES];
+static unsigned int fake_conflicts;
+
+void fake_store_conflict(unsigned int times)
+{
+	fake_conflicts = times;
+}
+
+xs_transaction_t xs_transaction_start(struct xs_handle *xs)
+{
+	(void)xs;
+	if (fake_fail()) {
+		errno = EIO;
+		return XBT_NULL;
+	}
+	memcpy(fake_saved, fake_nodes, sizeof(fake_saved));
+	return 1;
+}
+
+bool xs_transaction_end(struct xs_handle *xs, xs_transaction_t txn, bool abort)
+{
+	(void)xs;
+	(void)txn;
+	if (!abort && fake_conflicts) {
+		fake_conflicts--;
+		abort = true;
+		errno = EAGAIN;
+	} else if (!abort && fake_fail()) {
+		abort = true;
+		errno = EIO;
+	} else if (!abort) {
+		return true;
+	}
+	memcpy(fake_nodes, fake_saved, sizeof(fake_saved));
+	return false;
 }
 
 bool xs_write(struct xs_handle *xs, xs_transaction_t txn, const char *path,

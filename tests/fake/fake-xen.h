@@ -16,6 +16,9 @@
 void fake_store_set(const char *path, const char *value, int len);
 void fake_store_clear(void);
 
+/** fake_store_conflict() - the next @times commits find a conflict */
+void fake_store_conflict(unsigned int times);
+
 /** fake_grant() - make @page readable as @gref, or end the grant with NULL */
 void fake_grant(uint32_t gref, const void *page);
 void fake_grant_clear(void);

@@ -139,6 +139,7 @@ static int attach_choose_devid(struct attach *attach, xs_transaction_t txn)
 	return -EEXIST;
 }
 
+/* A fresh directory: remains of an older device would keep their owners. */
 static int attach_make_dir(struct xs_handle *xs, xs_transaction_t txn,
 			   const char *path, uint32_t owner, uint32_t reader)
 {
@@ -147,6 +148,8 @@ static int attach_make_dir(struct xs_handle *xs, xs_transaction_t txn,
 		{ .id = reader, .perms = XS_PERM_READ },
 	};
 
+	if (!xs_rm(xs, txn, path) && errno != ENOENT)
+		return -errno;
 	if (!xs_mkdir(xs, txn, path) ||
 	    !xs_set_permissions(xs, txn, path, perms, owner == reader ? 1 : 2))
 		return -errno;
