@@ -67,3 +67,21 @@ ut() {
 	*) fail "$(tail -n 1 /tmp/ut) (exit code $code)" ;;
 	esac
 }
+
+# ut_group GROUP: all cases of a group in one go; each is reported by its name.
+ut_group() {
+	code=0
+	GUEST_LIMIT=100 guest 1 "userptr-test --group $1" >/tmp/group 2>&1 || code=$?
+	cat /tmp/group
+	grep -qE '^pass ' /tmp/group || fail "no case passed (exit code $code)"
+	last=''
+	while IFS= read -r line; do
+		case $line in
+		'pass '*) report pass "${line#pass }" 0 ;;
+		'fail '* | 'skip '* | 'error '*) report "${line%% *}" "${line#* }" 0 "$last" ;;
+		esac
+		last=$line
+	done </tmp/group
+	expect 0 "$code" "exit code of the group $1"
+	nothing_left
+}

@@ -2,12 +2,16 @@
 /*
  * userptr-test: the cases that one program in the guest can judge alone.
  *
- * usage: userptr-test CASE | --list
+ * usage: userptr-test CASE | --list | --group GROUP
  *
- * Exit code: 0 pass, 1 fail, 77 skip, 99 error; the reason is printed. The
+ * Exit code of a case: 0 pass, 1 fail, 77 skip, 99 error; the reason is printed.
+ * --group runs the cases of a group, each in a process of its own, and prints
+ * "pass CASE", "fail CASE", "skip CASE" or "error CASE" after what it printed. The
  * GPU behind the backend must be softgpu.
  */
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ut.h"
 
@@ -39,15 +43,71 @@ static const struct ut_case *find(const char *name)
 	return NULL;
 }
 
+static const char *word_of(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return "pass";
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		return "skip";
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
+		return "error";
+	return "fail";
+}
+
+/* Returns how to end: 0 if no case failed or could not be run. */
+static int run_group(const struct ut_case *c)
+{
+	int status, result = 0;
+	pid_t child;
+
+	for (; c->name; c++) {
+		fflush(stdout);
+		child = fork();
+		if (child == 0) {
+			c->run();
+			exit(0);
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			ut_error("fork");
+		printf("%s %s\n", word_of(status), c->name);
+		if (strcmp(word_of(status), "pass") && strcmp(word_of(status), "skip"))
+			result = 1;
+	}
+	return result;
+}
+
+static const struct {
+	const char *name;
+	const struct ut_case *cases;
+} groups[] = {
+	{ "create", ut_create_cases },
+	{ "bind", ut_bind_cases },
+	{ "exec", ut_exec_cases },
+	{ "limit", ut_limit_cases },
+};
+
+static int run_group_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (!strcmp(name, groups[i].name))
+			return run_group(groups[i].cases);
+	fprintf(stderr, "userptr-test: no group %s\n", name);
+	return 99;
+}
+
 int main(int argc, char **argv)
 {
 	const struct ut_case *c;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 3 && !strcmp(argv[1], "--group"))
+		return run_group_named(argv[2]);
 	if (argc != 2) {
-		fprintf(stderr, "usage: userptr-test CASE | --list\n");
+		fprintf(stderr, "usage: userptr-test CASE | --list | --group GROUP\n");
 		return 99;
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!strcmp(argv[1], "--list")) {
 		list();
 		return 0;

@@ -220,6 +220,7 @@ const struct ut_case ut_scenario_cases[] = {
 	{ "create_forever", create_forever },
 	{ "exec_forever", exec_forever },
 	{ "budget_used_up", budget_used_up },
+	{ "grants_exhausted", grants_exhausted },
 	{ "no_backend", no_backend },
 	{ NULL, NULL },
 };
@@ -231,6 +232,5 @@ const struct ut_case ut_limit_cases[] = {
 	{ "quota_objects", quota_objects },
 	{ "quota_pages", quota_pages },
 	{ "quota_jobs", quota_jobs },
-	{ "grants_exhausted", grants_exhausted },
 	{ NULL, NULL },
 };
