@@ -55,6 +55,15 @@ expect_grants() {
 	until_true 20 grants_back "$1" "$2" || fail "grants in use: $(grants_mapped "$1"), before: $2"
 }
 
+# Guest 1 with quotas that the cases of userptr-test can reach. What is in use then
+# is what nothing_left wants to see again.
+userptr_attach_small() {
+	userptr_attach 1 max-vms=8 max-objects=64 max-jobs=16 max-pages=40000
+	resources 1 | tee /tmp/baseline
+}
+
+nothing_left() { expect_resources 1 "$(cat /tmp/baseline)"; }
+
 # ut CASE: a case of userptr-test in guest 1.
 ut() {
 	code=0
