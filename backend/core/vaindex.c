@@ -3,10 +3,11 @@
  * The ordered set of intervals under the GPU VA tree: a B+ tree. Decides
  * nothing about mappings; vatree.c does. Single-threaded.
  *
- * Rules that va_index_check() verifies: every node but the root is at least
- * half full; leaves are all at the same depth and linked in order; the key of
- * a child in its parent equals the child's own key[0] and is not above any
- * start below it; the leftmost key of each level is 0.
+ * Rules that va_index_check() verifies (vacheck.c): every node but the root is
+ * at least half full; leaves are all at the same depth and linked in order; the
+ * key of a child in its parent equals the child's own key[0] and is not above
+ * any start below it; the leftmost key of each level is 0; an inner node's
+ * guide repeats every eighth of its keys.
  */
 #include <errno.h>
 #include <string.h>
@@ -59,7 +60,33 @@ static inline uint32_t keys_upto(const uint64_t *key, uint32_t nr, uint64_t x)
 	return (uint32_t)(base - key) + (*base <= x);
 }
 
-/* Start loading all of a node: the search in it is a chain of cache misses. */
+/* Which child of an inner node va belongs to. */
+static inline uint32_t child_pos(const struct va_node *n, uint64_t va)
+{
+	uint32_t i, group = 0, pos;
+
+	for (i = 0; i < VA_FAN / VA_GROUP - 1; i++)
+		group += n->guide[i] <= va;
+	group *= VA_GROUP;
+	__builtin_prefetch(&n->inner.child[group]);
+	pos = group;
+	for (i = group; i < group + VA_GROUP; i++)
+		pos += (n->inner.key[i] <= va) & (i < n->nr);
+	return pos - 1;
+}
+
+/* After the keys of an inner node changed. */
+static void guide_update(struct va_node *n)
+{
+	uint32_t i, first;
+
+	for (i = 0; i < VA_FAN / VA_GROUP - 1; i++) {
+		first = (i + 1) * VA_GROUP;
+		n->guide[i] = first < n->nr ? n->inner.key[first] : UINT64_MAX;
+	}
+}
+
+/* Start loading all of a leaf: the search in it is a chain of cache misses. */
 static inline void prefetch(const struct va_node *n)
 {
 	const uint8_t *at = (const uint8_t *)n;
@@ -78,13 +105,13 @@ static uint32_t descend(const struct va_nodes *nodes,
 
 	for (level = 0; level < index->height; level++) {
 		const struct va_node *n = &nodes->node[id];
-		uint32_t pos = keys_upto(n->inner.key + 1, n->nr - 1, va);
+		uint32_t pos = child_pos(n, va);
 
 		path->node[level] = id;
 		path->pos[level] = pos;
 		id = n->inner.child[pos];
-		prefetch(&nodes->node[id]);
 	}
+	prefetch(&nodes->node[id]);
 	return id;
 }
 
@@ -121,6 +148,7 @@ static void child_insert(struct va_node *n, uint32_t pos, uint64_t key,
 	n->inner.key[pos] = key;
 	n->inner.child[pos] = child;
 	n->nr++;
+	guide_update(n);
 }
 
 static void entry_insert(struct va_node *n, uint32_t pos, uint64_t start,
@@ -179,13 +207,16 @@ static uint32_t node_split(struct va_nodes *nodes, uint32_t id, bool leaf)
 	entries_copy(r, 0, n, half, n->nr - half, leaf);
 	r->nr = n->nr - half;
 	n->nr = half;
-	if (leaf) {
-		r->next = n->next;
-		r->prev = id;
-		n->next = right;
-		if (r->next != POOL_NONE)
-			nodes->node[r->next].prev = right;
+	if (!leaf) {
+		guide_update(n);
+		guide_update(r);
+		return right;
 	}
+	r->next = n->next;
+	r->prev = id;
+	n->next = right;
+	if (r->next != POOL_NONE)
+		nodes->node[r->next].prev = right;
 	return right;
 }
 
@@ -200,6 +231,7 @@ static void root_grow(struct va_nodes *nodes, struct va_index *index,
 	n->inner.child[0] = index->root;
 	n->inner.key[1] = key;
 	n->inner.child[1] = right;
+	guide_update(n);
 	index->root = id;
 	index->height++;
 }
@@ -299,6 +331,8 @@ static void entry_delete(struct va_node *n, uint32_t pos, bool leaf)
 {
 	entries_copy(n, pos, n, pos + 1, n->nr - pos - 1, leaf);
 	n->nr--;
+	if (!leaf)
+		guide_update(n);
 }
 
 /* Take one entry over from the fuller neighbour. */
@@ -315,6 +349,10 @@ static void borrow(struct va_node *l, struct va_node *r, bool to_left,
 		r->nr++;
 		l->nr--;
 	}
+	if (!leaf) {
+		guide_update(l);
+		guide_update(r);
+	}
 }
 
 static void merge(struct va_nodes *nodes, uint32_t left, uint32_t right,
@@ -329,6 +367,8 @@ static void merge(struct va_nodes *nodes, uint32_t left, uint32_t right,
 		l->next = r->next;
 		if (l->next != POOL_NONE)
 			nodes->node[l->next].prev = left;
+	} else {
+		guide_update(l);
 	}
 	pool_put(&nodes->pool, right);
 }
@@ -347,6 +387,7 @@ static bool child_refill(struct va_nodes *nodes, struct va_node *parent,
 	if (l->nr + r->nr >= 2 * min) {
 		borrow(l, r, l->nr < r->nr, leaf);
 		parent->inner.key[lpos + 1] = node_key(r, leaf);
+		guide_update(parent);
 		return false;
 	}
 	merge(nodes, left, right, leaf);
@@ -503,73 +544,4 @@ void va_index_clear(struct va_nodes *nodes, struct va_index *index)
 	if (index->root != POOL_NONE)
 		clear_below(nodes, index->root, index->height);
 	va_index_init(index);
-}
-
-/* What a check carries from one leaf to the next. */
-struct check {
-	uint32_t prev;
-	uint64_t end;
-	uint32_t nr;
-	uint32_t nr_nodes;
-};
-
-static bool leaf_check(const struct va_nodes *nodes, uint32_t id, uint64_t key,
-		       struct check *c)
-{
-	const struct va_node *n = &nodes->node[id];
-	uint32_t i;
-
-	if (n->prev != c->prev ||
-	    (c->prev != POOL_NONE && nodes->node[c->prev].next != id))
-		return false;
-	for (i = 0; i < n->nr; i++) {
-		if (n->leaf.start[i] < key || n->leaf.start[i] < c->end ||
-		    n->leaf.end[i] <= n->leaf.start[i])
-			return false;
-		c->end = n->leaf.end[i];
-	}
-	c->prev = id;
-	c->nr += n->nr;
-	return true;
-}
-
-static bool node_check(const struct va_nodes *nodes, uint32_t id,
-		       uint32_t height, uint64_t key, bool root,
-		       struct check *c)
-{
-	const struct va_node *n;
-	uint32_t i, max = height ? VA_FAN : VA_LEAF;
-	uint32_t min = root ? (height ? 2 : 1) : max / 2;
-
-	if (id >= nodes->pool.fresh || height > VA_MAX_HEIGHT)
-		return false;
-	n = &nodes->node[id];
-	c->nr_nodes++;
-	if (n->nr < min || n->nr > max)
-		return false;
-	if (!height)
-		return leaf_check(nodes, id, key, c);
-	if (n->inner.key[0] != key)
-		return false;
-	for (i = 0; i < n->nr; i++) {
-		if (i && n->inner.key[i] <= n->inner.key[i - 1])
-			return false;
-		if (!node_check(nodes, n->inner.child[i], height - 1,
-				n->inner.key[i], false, c))
-			return false;
-	}
-	return true;
-}
-
-bool va_index_check(const struct va_nodes *nodes, const struct va_index *index,
-		    uint32_t *nr_nodes)
-{
-	struct check c = { .prev = POOL_NONE };
-
-	if (index->root == POOL_NONE)
-		return !index->nr;
-	if (!node_check(nodes, index->root, index->height, 0, true, &c))
-		return false;
-	*nr_nodes += c.nr_nodes;
-	return c.nr == index->nr && nodes->node[c.prev].next == POOL_NONE;
 }

@@ -2,8 +2,10 @@
 /*
  * An ordered set of half-open intervals [start, end) that never overlap, each
  * with a 32-bit value: the lower half of the GPU VA tree. A B+ tree with wide
- * nodes, because with a million intervals the cost is cache misses. Many sets
- * share one pool of nodes, which the caller gives. Every call is O(log n),
+ * nodes, because with a million intervals the cost is cache misses: large
+ * leaves keep the inner nodes few, and an inner node is searched with three
+ * cache lines (its guide, a group of keys, their children). Many sets share one
+ * pool of nodes, which the caller gives. Every call is O(log n),
  * allocates from the pool only, and is not thread-safe.
  */
 #ifndef XU_VAINDEX_H
@@ -15,15 +17,18 @@
 
 #include "pool.h"
 
-#define VA_LEAF		24U	/* intervals of a leaf */
-#define VA_FAN		40U	/* children of an inner node */
+#define VA_LEAF		96U	/* intervals of a leaf */
+#define VA_FAN		56U	/* children of an inner node */
+#define VA_GROUP	8U	/* keys of a cache line */
 #define VA_MAX_HEIGHT	8U	/* levels above the leaves; 2^32 intervals fit */
 
 struct va_node {
 	uint32_t nr;
 	uint32_t next;		/* leaf: neighbour to the right */
 	uint32_t prev;		/* leaf: neighbour to the left */
-	uint32_t pad[5];
+	uint32_t pad;
+	/* inner: the first key of each group but the first; UINT64_MAX: none */
+	uint64_t guide[VA_FAN / VA_GROUP - 1];
 	union {
 		struct {
 			uint64_t start[VA_LEAF];

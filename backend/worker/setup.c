@@ -109,6 +109,9 @@ static int setup_seed(struct core_limits *limits)
 	return got == (ssize_t)sizeof(limits->hash_seed) ? 0 : -EIO;
 }
 
+/* A core that large may use some memory for its speed. */
+#define HUGE_PAGES_FROM	((size_t)64 << 20)
+
 /* Fresh pages: what the guest does not use of its limits is never touched. */
 static int setup_core(struct worker *worker, const char **why)
 {
@@ -127,6 +130,9 @@ static int setup_core(struct worker *worker, const char **why)
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem == MAP_FAILED)
 		return -errno;
+	/* It only makes address spaces with very many mappings faster. */
+	if (size >= HUGE_PAGES_FROM)
+		madvise(mem, size, MADV_HUGEPAGE);
 	*why = "the limits of this device are impossible";
 	worker->route.core = core_init(mem, &worker->start.limits, &worker->gpu);
 	return worker->route.core ? 0 : -ERANGE;

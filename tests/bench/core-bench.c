@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "core.h"
@@ -19,6 +20,7 @@
 
 #define RUNS 7
 #define PAGE UINT64_C(4096)
+#define HUGE_PAGE ((size_t)2 << 20)
 
 static uint64_t rng_state;
 
@@ -39,14 +41,20 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+/* Large tables in large pages, as the worker has them (worker/setup.c). */
 static void *zeroed(size_t size)
 {
-	void *mem = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	size_t align = size >= HUGE_PAGE ? HUGE_PAGE : 64;
+	void *mem;
 
+	size = (size + align - 1) & ~(align - 1);
+	mem = aligned_alloc(align, size);
 	if (!mem) {
 		fprintf(stderr, "core-bench: error: out of memory\n");
 		exit(2);
 	}
+	if (align == HUGE_PAGE && madvise(mem, size, MADV_HUGEPAGE))
+		fprintf(stderr, "core-bench: this kernel has no large pages\n");
 	memset(mem, 0, size);
 	return mem;
 }

@@ -225,14 +225,14 @@ static void vatree_random(void **state)
 /* A set of single octets against an array of bits, deep enough for 4 levels. */
 static void vaindex_random(void **state)
 {
-	enum { RANGE = 200000, STEPS = 400000 };
+	enum { RANGE = 500000, STEPS = 1000000 };
 	uint32_t need = (uint32_t)va_nodes_need(RANGE, 1);
 	struct va_nodes nodes;
 	struct va_node *node = calloc(need, sizeof(*node));
 	uint32_t *link = calloc(need, sizeof(*link));
 	bool *set = calloc(RANGE, sizeof(*set));
 	struct va_index index;
-	uint32_t i, nr = 0, nr_nodes = 0;
+	uint32_t i, nr = 0, nr_nodes = 0, height = 0;
 	struct va_cursor cur;
 	struct rng rng;
 
@@ -252,7 +252,10 @@ static void vaindex_random(void **state)
 		nr += add && !set[x];
 		nr -= !add && set[x];
 		set[x] = add;
+		if (index.height > height)
+			height = index.height;
 	}
+	assert_true(height >= 3);
 	assert_true(va_index_check(&nodes, &index, &nr_nodes));
 	assert_int_equal(nr_nodes, nodes.pool.used);
 	assert_int_equal(index.nr, nr);
@@ -301,7 +304,7 @@ static void vaindex_check_sees_damage(void **state)
 	(void)state;
 	va_nodes_init(&nodes, node, link, 8);
 	va_index_init(&index);
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < 2 * VA_LEAF; i++)
 		va_index_insert(&nodes, &index, i * 4, i * 4 + 4, i);
 	root = &node[index.root];
 	assert_int_equal(index.height, 1);
@@ -314,6 +317,9 @@ static void vaindex_check_sees_damage(void **state)
 	root->inner.key[1]++;
 	assert_false(va_index_check(&nodes, &index, &nr_nodes));
 	root->inner.key[1]--;
+	root->guide[0]--;
+	assert_false(va_index_check(&nodes, &index, &nr_nodes));
+	root->guide[0]++;
 	index.nr++;
 	assert_false(va_index_check(&nodes, &index, &nr_nodes));
 	index.nr--;
