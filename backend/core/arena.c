@@ -133,6 +133,11 @@ static uint64_t va_mask(const struct core_gpu *gpu)
 						  XENUSERPTR_PAGE_SIZE) - 1;
 }
 
+void core_attach_mig(struct core *core, const struct mig *mig)
+{
+	core->mig = mig;
+}
+
 struct core *core_init(void *mem, const struct core_limits *limits,
 		       const struct core_gpu *gpu)
 {

@@ -6,9 +6,11 @@
  * Numbers (DESIGN.md section 9): 1 mappings of a VM do not overlap and are what
  * their objects allow; 2 nothing is released that something still uses; 5
  * counters equal a recount; 6 every request is at exactly one place, and
- * something will move it on from there.
+ * something will move it on from there. What moves checks itself (3, 7, 9, 10:
+ * migrate-check.c).
  */
 #include "internal.h"
+#include "migrate.h"
 
 static uint32_t nr_live(const struct core *core, uint32_t vm)
 {
@@ -373,5 +375,7 @@ int core_check(const struct core *core)
 
 	for (i = 0; !ret && i < sizeof(checks) / sizeof(checks[0]); i++)
 		ret = checks[i](core);
+	if (!ret && core->mig)
+		ret = mig_check(core->mig);
 	return ret;
 }

@@ -22,6 +22,7 @@
 #include "userptrif.h"
 
 struct core;
+struct mig;
 
 /*
  * Quotas of one device. All are at least 1. Tables have at most 2^24 entries;
@@ -191,6 +192,14 @@ size_t core_size(const struct core_limits *limits);
  */
 struct core *core_init(void *mem, const struct core_limits *limits,
 		       const struct core_gpu *gpu);
+
+/**
+ * core_attach_mig() - say which engine moves the objects of this core
+ * @mig: with the same slots of objects and VMs, or NULL; stays the caller's
+ *
+ * QUERY then says what is home, and core_check() checks both.
+ */
+void core_attach_mig(struct core *core, const struct mig *mig);
 
 /**
  * core_step() - take one event, give ops

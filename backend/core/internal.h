@@ -178,6 +178,7 @@ struct core {
 	uint64_t pages_used;
 	bool dead;		/* -EPROTO was returned */
 	uint16_t event_id;
+	const struct mig *mig;	/* or NULL: nothing moves */
 
 	struct queue ready;
 	struct queue buffer_wait;

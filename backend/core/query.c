@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * QUERY, ADVISE and QUIESCE: requests that are answered at once. Nothing moves
- * yet, so every page is home: ADVISE is checked and then has nothing to do, and
- * QUIESCE is already true. Single-threaded.
+ * QUERY, ADVISE and QUIESCE: requests that are answered at once. Without an
+ * engine of migration (core_attach_mig()) every page is home: ADVISE is checked
+ * and then has nothing to do, and QUIESCE is already true. Single-threaded.
  */
 #include <string.h>
 
 #include "internal.h"
+#include "migrate.h"
 
 static struct object *obj_lookup(const struct core *core, uint32_t id)
 {
@@ -40,7 +41,9 @@ static uint32_t query_name(const struct core *core, struct request *rq)
 static uint32_t query_memory(const struct core *core, struct request *rq)
 {
 	rq->rsp.u.memory.vram_total = core->gpu.vram_total;
-	rq->rsp.u.memory.vram_used = 0;
+	if (core->mig)
+		rq->rsp.u.memory.vram_used = mig_vram_used(core->mig) *
+					     XENUSERPTR_PAGE_SIZE;
 	return XENUSERPTR_STATUS_OK;
 }
 
@@ -61,10 +64,16 @@ static uint32_t query_limits(const struct core *core, struct request *rq)
 static uint32_t query_object(const struct core *core, struct request *rq)
 {
 	const struct object *obj = obj_lookup(core, rq->req.op.query.obj_id);
+	struct mig_pages pages = { 0 };
 
 	if (!obj)
 		return XENUSERPTR_STATUS_NO_ENTRY;
-	rq->rsp.u.object.pages_home = obj->nr_pages;
+	pages.home = obj->nr_pages;
+	if (core->mig)
+		mig_pages(core->mig, (uint32_t)(obj - core->obj), &pages);
+	rq->rsp.u.object.pages_home = pages.home;
+	rq->rsp.u.object.pages_vram = pages.vram;
+	rq->rsp.u.object.pages_lost = pages.lost;
 	return XENUSERPTR_STATUS_OK;
 }
 

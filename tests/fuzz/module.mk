@@ -4,15 +4,17 @@
 #   make check-fuzz FUZZ_SECONDS=3600
 FUZZ_SECONDS ?= 20
 FUZZ_DIR := tests/fuzz
-FUZZERS := request dir step vatree
+FUZZERS := request dir step vatree chunk
 FUZZ_BUILD := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g $(SANITIZE)
 FUZZ_OBJS := $(CORE_SRCS:$(CORE_DIR)/%.c=$(FUZZ_BUILD)/lib/%.o) \
-	$(addprefix $(FUZZ_BUILD)/lib/,fake.o fakereq.o actions.o vamodel.o)
+	$(addprefix $(FUZZ_BUILD)/lib/,fake.o fakereq.o actions.o vamodel.o \
+		migworld.o migguest.o migactions.o)
 
 # Coverage guides the fuzzer; that of the oracles would only slow it down.
 FUZZ_COV = -fsanitize=fuzzer-no-link
-$(addprefix $(FUZZ_BUILD)/lib/,check.o fake.o vamodel.o): FUZZ_COV =
+$(addprefix $(FUZZ_BUILD)/lib/,check.o fake.o vamodel.o migrate-check.o \
+	migworld.o): FUZZ_COV =
 
 $(FUZZ_BUILD)/lib/%.o: $(CORE_DIR)/%.c $(CORE_HDRS) | check-unit-deps
 	@mkdir -p $(@D)
@@ -34,7 +36,7 @@ check-fuzz: $(FUZZERS:%=$(FUZZ_BUILD)/fuzz-%)
 		mkdir -p $(FUZZ_BUILD)/new-$$f $(FUZZ_DIR)/corpus/$$f; \
 		log=$(FUZZ_BUILD)/fuzz-$$f.log; \
 		if $(FUZZ_BUILD)/fuzz-$$f -max_len=2048 -timeout=10 \
-			-max_total_time=$$(( ($(FUZZ_SECONDS) + 3) / 4 )) \
+			-max_total_time=$$(( ($(FUZZ_SECONDS) + 4) / 5 )) \
 			-print_final_stats=1 \
 			-artifact_prefix=$(FUZZ_BUILD)/$$f- \
 			$(FUZZ_BUILD)/new-$$f $(FUZZ_DIR)/corpus/$$f \

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Deadlines of a chunk: which one runs in its state, and what it means when it
+ * is over. The clock is the time of the last event. Single-threaded.
+ */
+#include "chunk.h"
+
+uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
+{
+	const struct mig_settings *set = &mig->settings;
+	uint64_t poll = chunk->since + set->poll_ms;
+	uint64_t drain = chunk->drained + set->drain_ms;
+
+	if (chunk->state == CHUNK_DRAIN_WAIT)
+		return poll < drain ? poll : drain;
+	if (chunk->state == CHUNK_STOPPING)
+		return chunk->since + set->stop_ms;
+	if (chunk->state != CHUNK_STOPPING_HOME)
+		return MIG_NEVER;
+	if (!chunk->hurry)
+		return chunk->since + set->stop_ms;
+	return chunk->hurried + (chunk->killed ? set->lost_ms : set->kill_ms);
+}
+
+static enum chunk_event time_event(const struct mig *mig,
+				   const struct chunk *chunk)
+{
+	if (chunk->state == CHUNK_DRAIN_WAIT)
+		return mig->now >= chunk->drained + mig->settings.drain_ms ?
+		       CHUNK_EV_TIME_DRAIN : CHUNK_EV_TIME_POLL;
+	if (chunk->state == CHUNK_STOPPING)
+		return CHUNK_EV_TIME_STOP;
+	if (chunk->hurry)
+		return chunk->killed ? CHUNK_EV_TIME_LOST :
+				       CHUNK_EV_TIME_KILL;
+	return chunk->shared ? CHUNK_EV_TIME_STOP_SHARED : CHUNK_EV_TIME_STOP;
+}
+
+void chunk_time(struct mig *mig, uint32_t slot)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+
+	while (chunk_next_time(mig, chunk) <= mig->now)
+		chunk_event(mig, slot, time_event(mig, chunk));
+}

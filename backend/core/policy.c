@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Starts moves of chunks at rest: what was asked for by hand, else what the
+ * policy of the moment says, as far as nothing forbids it. Looks at a bounded
+ * number of chunks per step.
+ *
+ * No livelock under pressure: a chunk is evicted only for one that was used
+ * later, not before stay_ms, and comes back only when it was used again. So
+ * without new jobs evictions end, and chunks that the same jobs use do not
+ * evict each other. A GPU never needs a chunk in VRAM to go on, so nobody
+ * waits for an eviction. A chunk that the guest takes back soon after it left
+ * stays home for a time that doubles. Single-threaded.
+ */
+#include <errno.h>
+
+#include "policy.h"
+#include "userptrif.h"
+
+#define PASS_CHUNKS	64U	/* looked at per step */
+#define MAX_BOUNCES	31U
+
+void policy_kick(struct mig *mig)
+{
+	mig->pass_left = mig->chunk_pool.fresh;
+}
+
+static void pass_at(struct mig *mig, uint64_t when)
+{
+	if (when < mig->pass_at)
+		mig->pass_at = when;
+}
+
+void policy_hold_off(struct mig *mig, struct chunk *chunk)
+{
+	const struct mig_settings *set = &mig->settings;
+	uint64_t hold = (uint64_t)set->hold_ms << chunk->bounces;
+
+	if (hold > set->hold_max_ms)
+		hold = set->hold_max_ms;
+	if (chunk->bounces < MAX_BOUNCES)
+		chunk->bounces++;
+	chunk->hold_until = mig->now + hold;
+	mig->stats.bounces++;
+}
+
+void policy_wanted(struct mig *mig, struct chunk *chunk)
+{
+	bool out = !chunk_at_rest(chunk) && chunk->state <= CHUNK_BINDING_OUT;
+	bool away = chunk->state == CHUNK_DEVICE ||
+		    chunk->state == CHUNK_SHARED;
+
+	if (chunk->hurry || chunk->back || !(out || away))
+		return;
+	chunk->wish = WISH_NONE;
+	if (out || mig->now - chunk->arrived < mig->settings.bounce_ms)
+		policy_hold_off(mig, chunk);
+	else
+		chunk->bounces = 0;
+}
+
+/* A VM that has just had a pause for other chunks runs first. */
+static bool vms_rested(struct mig *mig, uint64_t vms)
+{
+	uint32_t vm;
+
+	for_each_vm(vm, vms) {
+		const struct mig_vm *v = &mig->vm[vm];
+		uint64_t until = v->resumed + mig->settings.run_ms;
+
+		if ((v->leaving && v->holders) ||
+		    mig->resume_due & vm_bit(vm))
+			return false;
+		if (v->resumed && mig->now < until) {
+			pass_at(mig, until);
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum mig_why jobs_forbid(const struct mig *mig,
+				const struct chunk *chunk, uint32_t gpu)
+{
+	uint64_t vms = chunk->users;
+	uint32_t vm;
+
+	for_each_vm(vm, vms) {
+		const struct mig_vm *v = &mig->vm[vm];
+
+		/* One that is about to start counts, or it never would. */
+		if ((!v->jobs && v->asks == NONE) || v->dead)
+			continue;
+		if (!(v->flags & MIG_VM_PREEMPT))
+			return MIG_WHY_NO_STOP;
+		if (v->gpu != gpu)
+			return MIG_WHY_NO_PEER;
+	}
+	return MIG_WHY_NONE;
+}
+
+static enum mig_why leave_forbidden(const struct mig *mig,
+				    const struct chunk *chunk, uint32_t gpu)
+{
+	if (chunk->state == CHUNK_LOST)
+		return MIG_WHY_LOST;
+	if (chunk->stays)
+		return chunk->why == MIG_WHY_REFUSED ? MIG_WHY_REFUSED :
+						       MIG_WHY_ALIAS;
+	if (chunk->advice == XENUSERPTR_ADVICE_NEVER_MOVE)
+		return MIG_WHY_NEVER_MOVE;
+	if (chunk->nr < mig->settings.vram_page)
+		return MIG_WHY_SMALL;
+	if (chunk->holds)
+		return MIG_WHY_HELD;
+	/* Something of an earlier walk could not be unbound. */
+	if (chunk->at_vram || chunk->vram || mig->gpus_gone >> gpu & 1)
+		return MIG_WHY_FAILED;
+	return jobs_forbid(mig, chunk, gpu);
+}
+
+/* Of those that may go for a chunk last used then, the one unused longest. */
+static uint32_t victim_find(struct mig *mig, uint32_t gpu, uint64_t last)
+{
+	uint32_t slot, found = NONE;
+
+	for (slot = 0; slot < mig->chunk_pool.fresh; slot++) {
+		const struct chunk *chunk = &mig->chunk[slot];
+		uint64_t use = chunk->used ? policy_last_use(mig, chunk) : 0;
+
+		if (!chunk->used || chunk->gpu != gpu || chunk->holds ||
+		    (chunk->state != CHUNK_DEVICE &&
+		     chunk->state != CHUNK_SHARED) || use >= last)
+			continue;
+		if (mig->now < chunk->arrived + mig->settings.stay_ms) {
+			pass_at(mig, chunk->arrived + mig->settings.stay_ms);
+			continue;
+		}
+		last = use;
+		found = slot;
+	}
+	return found;
+}
+
+/* Is a chunk on its way home whose VRAM will do? */
+static bool room_comes(const struct mig *mig, uint32_t gpu)
+{
+	uint32_t slot = mig->active.first;
+
+	for (; slot != NONE; slot = mig->chunk[slot].links[LIST_ACTIVE].next)
+		if (mig->chunk[slot].state >= CHUNK_STOPPING_HOME &&
+		    mig->chunk[slot].vram && mig->chunk[slot].gpu == gpu)
+			return true;
+	return false;
+}
+
+/* Room for it in VRAM, or somebody who goes. */
+static bool room_make(struct mig *mig, const struct chunk *chunk, uint32_t gpu)
+{
+	bool full = mig->now < mig->gpu_full[gpu];
+	uint32_t victim;
+
+	if (!full && mig->vram_used + chunk->nr <= mig->settings.vram_pages)
+		return true;
+	if (full)
+		pass_at(mig, mig->gpu_full[gpu]);
+	if (!policies[mig->settings.policy].evicts || room_comes(mig, gpu))
+		return false;
+	victim = victim_find(mig, gpu, policy_last_use(mig, chunk));
+	if (victim != NONE) {
+		mig->stats.evictions++;
+		mig->chunk[victim].evicted = mig->execs;
+		chunk_event(mig, victim, CHUNK_EV_RETURN);
+	}
+	return false;
+}
+
+/* The GPU that used it last; by hand: the one that was named. */
+static uint32_t gpu_choose(const struct mig *mig, const struct chunk *chunk)
+{
+	uint64_t vms = chunk->users;
+	uint32_t vm, gpu = chunk->gpu;
+	uint64_t last = 0;
+
+	if (chunk->wish == WISH_VRAM)
+		return gpu;
+	for_each_vm(vm, vms)
+		if (mig->vm[vm].last_exec >= last) {
+			last = mig->vm[vm].last_exec;
+			gpu = mig->vm[vm].gpu;
+		}
+	return gpu;
+}
+
+/* What was asked for by hand waits for jobs and holders, and for nothing else. */
+static void leave_refuse(struct chunk *chunk, enum mig_why why)
+{
+	chunk->why = (uint8_t)why;
+	if (why != MIG_WHY_HELD && why != MIG_WHY_NO_STOP &&
+	    why != MIG_WHY_NO_PEER)
+		chunk->wish = WISH_NONE;
+}
+
+static void chunk_leave(struct mig *mig, uint32_t slot)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+	uint32_t gpu = gpu_choose(mig, chunk);
+	enum mig_why why = leave_forbidden(mig, chunk, gpu);
+
+	if (why != MIG_WHY_NONE) {
+		leave_refuse(chunk, why);
+		return;
+	}
+	if (mig->now < chunk->hold_until && chunk->wish != WISH_VRAM) {
+		chunk->why = MIG_WHY_BOUNCED;
+		pass_at(mig, chunk->hold_until);
+		return;
+	}
+	if (chunk->evicted && chunk->wish != WISH_VRAM &&
+	    policy_last_use(mig, chunk) <= chunk->evicted)
+		return;
+	if (mig->leaving >= mig->settings.max_active ||
+	    !vms_rested(mig, chunk->users))
+		return;
+	if (!room_make(mig, chunk, gpu)) {
+		leave_refuse(chunk, MIG_WHY_NO_VRAM);
+		return;
+	}
+	chunk->gpu = (uint8_t)gpu;
+	chunk->wish = WISH_NONE;
+	chunk->evicted = 0;
+	chunk_event(mig, slot, CHUNK_EV_LEAVE);
+}
+
+static enum policy_place place_of(const struct mig *mig,
+				  const struct chunk *chunk)
+{
+	if (chunk->wish == WISH_VRAM)
+		return POLICY_VRAM;
+	if (chunk->wish == WISH_RAM || chunk->stays ||
+	    chunk->advice == XENUSERPTR_ADVICE_NEVER_MOVE)
+		return POLICY_RAM;
+	return policies[mig->settings.policy].place(mig, chunk);
+}
+
+static void policy_look(struct mig *mig, uint32_t slot)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+	enum policy_place place;
+
+	if (!chunk->used || !chunk_at_rest(chunk) || chunk->holds)
+		return;
+	place = place_of(mig, chunk);
+	if (chunk->state == CHUNK_HOME && place == POLICY_VRAM)
+		chunk_leave(mig, slot);
+	if (place != POLICY_RAM)
+		return;
+	if (chunk->state == CHUNK_DEVICE || chunk->state == CHUNK_SHARED)
+		chunk_event(mig, slot, CHUNK_EV_RETURN);
+}
+
+/* With no room the next chunk that comes to rest starts the pass again. */
+bool policy_pending(const struct mig *mig)
+{
+	return mig->pass_left && mig->leaving < mig->settings.max_active;
+}
+
+bool policy_run(struct mig *mig)
+{
+	uint32_t i;
+
+	for (i = 0; i < PASS_CHUNKS && mig->pass_left; i++, mig->pass_left--) {
+		if (++mig->cursor >= mig->chunk_pool.fresh)
+			mig->cursor = 0;
+		policy_look(mig, mig->cursor);
+	}
+	return true;
+}
+
+/* -EINVAL if the range is not one of a known object. */
+static int for_each_of_range(struct mig *mig, const struct mig_event *ev,
+			     void (*fn)(struct mig *mig, uint32_t slot,
+					const struct mig_event *ev))
+{
+	uint32_t slot = mig_range_first(mig, ev->obj, ev->first, ev->nr);
+	uint32_t end = ev->first + ev->nr;
+
+	if (slot == NONE)
+		return -EINVAL;
+	for (; slot != NONE; slot = mig_range_next(mig, slot, end))
+		fn(mig, slot, ev);
+	policy_kick(mig);
+	return 0;
+}
+
+/* On its way already: it turns back, or goes on. */
+static void chunk_wish(struct mig *mig, uint32_t slot,
+		       const struct mig_event *ev)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+	bool vram = ev->place == MIG_PLACE_VRAM;
+
+	chunk->wish = vram ? WISH_VRAM : WISH_RAM;
+	if (chunk->state == (vram ? CHUNK_DEVICE : CHUNK_HOME))
+		chunk->wish = WISH_NONE;
+	if (vram && chunk->state == CHUNK_HOME)
+		chunk->gpu = (uint8_t)ev->gpu;
+	if (!vram && !chunk_at_rest(chunk))
+		chunk_event(mig, slot, CHUNK_EV_RETURN);
+}
+
+static void chunk_reserved(struct mig *mig, uint32_t slot,
+			   const struct mig_event *ev)
+{
+	(void)ev;
+	mig->chunk[slot].why = MIG_WHY_RESERVED;
+}
+
+int mig_move(struct mig *mig, const struct mig_event *ev)
+{
+	if (ev->gpu >= MIG_MAX_GPUS || ev->place > MIG_PLACE_HOST)
+		return -EINVAL;
+	if (ev->place == MIG_PLACE_RAM || ev->place == MIG_PLACE_VRAM)
+		return for_each_of_range(mig, ev, chunk_wish);
+	if (for_each_of_range(mig, ev, chunk_reserved))
+		return -EINVAL;
+	return -EOPNOTSUPP;
+}
+
+/* Memory of flags stays home from now on, and comes home if it is away. */
+static void chunk_advise(struct mig *mig, uint32_t slot,
+			 const struct mig_event *ev)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+	bool whole = ev->first <= chunk->first &&
+		     ev->nr - (chunk->first - ev->first) >= chunk->nr;
+
+	if (chunk->advice == XENUSERPTR_ADVICE_NEVER_MOVE && !whole)
+		return;		/* may be meant for another part of it */
+	chunk->advice = (uint8_t)ev->advice;
+	if (ev->advice == XENUSERPTR_ADVICE_NEVER_MOVE &&
+	    !chunk_at_rest(chunk))
+		chunk_event(mig, slot, CHUNK_EV_RETURN);
+	chunk_touch(mig, slot);
+}
+
+int mig_advise(struct mig *mig, const struct mig_event *ev)
+{
+	if (ev->advice > XENUSERPTR_ADVICE_NEVER_MOVE)
+		return -EINVAL;
+	return for_each_of_range(mig, ev, chunk_advise);
+}
+
+static void chunk_alias(struct mig *mig, uint32_t slot,
+			const struct mig_event *ev)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+
+	(void)ev;
+	chunk->stays = true;
+	chunk->why = MIG_WHY_ALIAS;
+	if (!chunk_at_rest(chunk))
+		chunk_event(mig, slot, CHUNK_EV_RETURN);
+	chunk_touch(mig, slot);
+}
+
+int mig_alias(struct mig *mig, const struct mig_event *ev)
+{
+	return for_each_of_range(mig, ev, chunk_alias);
+}

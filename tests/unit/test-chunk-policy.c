@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+/* Which chunk moves when: policies, pressure, ping-pong, what forbids. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "migworld.h"
+#include "policy.h"
+#include "userptrif.h"
+
+#define BOTH (MIG_VM_PREEMPT | MIG_VM_KILL)
+
+static struct world *one(uint32_t policy, uint32_t nr, uint32_t vram_pages)
+{
+	struct mig_settings settings = world_settings;
+	struct world *w;
+
+	settings.policy = policy;
+	settings.vram_pages = vram_pages;
+	w = world_new(&settings);
+	world_vm(w, 0, 0, BOTH);
+	world_obj(w, 0, nr, 0);
+	world_map(w, 0, 0, 0, nr, MIG_ACCESS_WRITE);
+	world_settle(w);
+	return w;
+}
+
+static void advise(struct world *w, uint32_t first, uint32_t nr,
+		   uint32_t advice)
+{
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_ADVISE, .first = first, .nr = nr,
+		.advice = advice }), 0);
+}
+
+static void choose(struct world *w, uint32_t policy)
+{
+	w->settings.policy = policy;
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_SETTINGS, .settings = &w->settings }), 0);
+}
+
+static void end(struct world *w)
+{
+	world_touch_all(w);
+	world_end(w);
+	world_free(w);
+}
+
+static void manual(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+
+	(void)state;
+	advise(w, 0, 16, XENUSERPTR_ADVICE_PREFER_VRAM);
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	end(w);
+}
+
+static void first_use(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+
+	(void)state;
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	end(w);
+}
+
+static void hints(void **state)
+{
+	struct world *w = one(MIG_POLICY_HINT, 16, 4096);
+
+	(void)state;
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	advise(w, 0, 16, XENUSERPTR_ADVICE_READ_MOSTLY);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	advise(w, 0, 16, XENUSERPTR_ADVICE_PREFER_VRAM);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	advise(w, 0, 16, XENUSERPTR_ADVICE_PREFER_RAM);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	end(w);
+}
+
+/* Also when it is said on the way out, in VRAM, or of one page only. */
+static void never_move(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+
+	(void)state;
+	world_exec(w, 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_ALLOCATING);
+	advise(w, 5, 1, XENUSERPTR_ADVICE_NEVER_MOVE);
+	advise(w, 6, 1, XENUSERPTR_ADVICE_PREFER_VRAM);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(world_why(w, 0, 0), MIG_WHY_NEVER_MOVE);
+	advise(w, 0, 16, XENUSERPTR_ADVICE_NORMAL);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	advise(w, 15, 1, XENUSERPTR_ADVICE_NEVER_MOVE);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	end(w);
+}
+
+static void alias_stays(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+
+	(void)state;
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_ALIAS, .first = 3, .nr = 1 }), 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_int_equal(world_why(w, 0, 0), MIG_WHY_ALIAS);
+	end(w);
+}
+
+/* ... and what the hypervisor says to ARM counts as well. */
+static void arm_says(void **state)
+{
+	static const struct {
+		uint32_t status, why;
+	} cases[] = {
+		{ MIG_ALIASED, MIG_WHY_ALIAS },
+		{ MIG_NOT_ALLOWED, MIG_WHY_REFUSED },
+	};
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+
+		world_exec(w, 0);
+		world_complete(w, 0, MIG_OK);
+		assert_int_equal(w->pending[0].op.type, MIG_OP_ARM);
+		world_complete(w, 0, cases[i].status);
+		world_run(w);
+		assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+		world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+		assert_int_equal(world_why(w, 0, 0), cases[i].why);
+		assert_int_equal(w->ops_by_type[MIG_OP_REVOKE], 0);
+		end(w);
+	}
+}
+
+static void too_small(void **state)
+{
+	struct mig_settings settings = world_settings;
+	struct world *w;
+
+	(void)state;
+	settings.vram_page = 16;
+	w = world_new(&settings);
+	world_obj(w, 0, 17, 0);
+	world_move(w, 0, 0, 17, MIG_PLACE_VRAM, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_SHARED);
+	assert_int_equal(world_state(w, 0, 16), CHUNK_HOME);
+	assert_int_equal(world_why(w, 0, 16), MIG_WHY_SMALL);
+	end(w);
+}
+
+static unsigned int in_vram(struct world *w)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < WORLD_CHUNKS; i++)
+		nr += w->chunk[i].used &&
+		      world_state(w, w->chunk[i].obj, w->chunk[i].first) ==
+		      CHUNK_DEVICE;
+	return nr;
+}
+
+/* One VM uses four times the VRAM: a quarter is there, and nothing moves. */
+static void pressure_no_livelock(void **state)
+{
+	struct world *w = one(MIG_POLICY_PRESSURE, 8192, 2048);
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		world_exec(w, 0);
+		world_run(w);
+		world_wait(w, 100);
+		world_run(w);
+		world_job_end(w, 0);
+	}
+	assert_int_equal(in_vram(w), 4);
+	assert_int_equal(mig_stats(w->mig)->evictions, 0);
+	assert_int_equal(w->ops_by_type[MIG_OP_COPY], 4);
+	end(w);
+}
+
+/* What was used least recently goes, and only as often as it has to. */
+static void pressure_lru(void **state)
+{
+	struct world *w = one(MIG_POLICY_PRESSURE, 512, 512);
+	unsigned int i;
+
+	(void)state;
+	world_vm(w, 1, 0, BOTH);
+	world_obj(w, 1, 512, 0);
+	world_map(w, 1, 1, 0, 512, MIG_ACCESS_WRITE);
+	world_settle(w);
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	world_exec(w, 1);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(world_state(w, 1, 0), CHUNK_DEVICE);
+	for (i = 0; i < 20; i++)
+		world_wait(w, 100);
+	world_run(w);
+	assert_int_equal(mig_stats(w->mig)->evictions, 1);
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	assert_int_equal(mig_stats(w->mig)->evictions, 2);
+	end(w);
+}
+
+/* VRAM that others use up: tried again later, and nothing is revoked. */
+static void vram_of_others(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 512, 4096);
+
+	(void)state;
+	world_exec(w, 0);
+	assert_int_equal(w->pending[0].op.type, MIG_OP_ALLOC);
+	world_complete(w, 0, MIG_NO_VRAM);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(world_why(w, 0, 0), MIG_WHY_NO_VRAM);
+	assert_int_equal(w->nr_pending, 0);
+	assert_int_equal(mig_next_time(w->mig), w->now + 100);
+	assert_int_equal(w->ops_by_type[MIG_OP_REVOKE], 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	end(w);
+}
+
+/* Each bounce doubles the time at home, up to a limit. */
+static void ping_pong(void **state)
+{
+	static const uint32_t holds[] = { 100, 200, 400, 800, 1600, 2000, 2000 };
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+	unsigned int i;
+
+	(void)state;
+	world_exec(w, 0);
+	world_run(w);
+	for (i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
+		uint64_t at = w->now;
+
+		assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+		world_guest(w, world_chunk(w, 0, 0), i & 1);
+		world_settle(w);
+		assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+		assert_int_equal(world_why(w, 0, 0), MIG_WHY_BOUNCED);
+		world_wait(w, at + holds[i] - 1 - w->now);
+		assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+		world_wait(w, 1);
+		world_settle(w);
+	}
+	assert_int_equal(mig_stats(w->mig)->bounces, i);
+	/* It stays away for long: the next one counts as the first. */
+	world_wait(w, 500);
+	world_guest(w, world_chunk(w, 0, 0), true);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	end(w);
+}
+
+/* A VM that was stopped for a batch runs before the next one. */
+static void batches(void **state)
+{
+	struct world *w;
+
+	(void)state;
+	w = one(MIG_POLICY_MANUAL, 2048, 4096);
+	w->settings.max_active = 2;
+	choose(w, MIG_POLICY_MANUAL);
+	world_move(w, 0, 0, 2048, MIG_PLACE_VRAM, 0);
+	world_settle(w);
+	assert_int_equal(in_vram(w), 2);
+	assert_int_equal(mig_next_time(w->mig), w->now + 10);
+	world_run(w);
+	assert_int_equal(in_vram(w), 4);
+	assert_int_equal(w->ops_by_type[MIG_OP_STOP], 2);
+	end(w);
+}
+
+static void exchanged_while_running(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+	unsigned int i;
+
+	(void)state;
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	choose(w, MIG_POLICY_FIRST_USE);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	for (i = 0; i < MIG_NR_POLICIES; i++)
+		assert_non_null(policies[i].name);
+	end(w);
+}
+
+static void settings_are_checked(void **state)
+{
+	struct mig_settings bad = world_settings;
+
+	(void)state;
+	assert_true(mig_settings_valid(&bad));
+	assert_true(mig_settings_valid(&mig_settings_default));
+	bad.policy = MIG_NR_POLICIES;
+	assert_false(mig_settings_valid(&bad));
+	bad = world_settings;
+	bad.lost_ms = bad.kill_ms;
+	assert_false(mig_settings_valid(&bad));
+	bad = world_settings;
+	bad.max_active = 0;
+	assert_false(mig_settings_valid(&bad));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(manual),
+		cmocka_unit_test(first_use),
+		cmocka_unit_test(hints),
+		cmocka_unit_test(never_move),
+		cmocka_unit_test(alias_stays),
+		cmocka_unit_test(arm_says),
+		cmocka_unit_test(too_small),
+		cmocka_unit_test(pressure_no_livelock),
+		cmocka_unit_test(pressure_lru),
+		cmocka_unit_test(vram_of_others),
+		cmocka_unit_test(ping_pong),
+		cmocka_unit_test(batches),
+		cmocka_unit_test(exchanged_while_running),
+		cmocka_unit_test(settings_are_checked),
+	};
+
+	return cmocka_run_group_tests_name("chunk-policy", tests, NULL, NULL);
+}
