@@ -111,7 +111,9 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  *           narrows it back.
  * RESTORE   gives the home frame back and wakes everybody who waits for it.
  *           With GNTREV_OP_lost the contents are given up: what the granting
- *           domain chose by GNTREV_ALLOW_lost_crash happens.
+ *           domain chose by GNTREV_ALLOW_lost_crash happens.  That is refused
+ *           with GNTST_permission_denied for a page which was revoked through
+ *           read-only mappings: nobody could have changed it.
  * REPLACE_RAM, REPLACE_MMIO
  *           back a revoked page by <frame>: a gfn of the caller, or a machine
  *           frame to which the caller has I/O memory access.
