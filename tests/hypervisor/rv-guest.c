@@ -4,14 +4,15 @@
  * in, and works on them with two threads, checking that nothing it wrote is
  * ever missing.
  *
- * rv-guest DOMID PAGES SECONDS SEED [FLAGS]
+ * rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate]]
  *
  * Prints "grefs: R..." when the pages are ready, and at the end one line of
  * counts. Exits with 1 if memory did not hold what was written. FLAGS is the
- * opt-in (GNTREV_ALLOW_*), 0 for none; default: all access, and replacement.
+ * opt-in (GNTREV_ALLOW_*), 0 for none; default: all access, and replacement. With
+ * "emulate" Xen's emulator makes some of the accesses (its option hvm_fep).
  * Ends early on SIGTERM.
  */
-#include "rv.h"
+#include "rv-grant.h"
 
 #include <emmintrin.h>
 #include <errno.h>
@@ -24,8 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <xen/grant_table.h>
 #include "../../protocol/xen_revocable.h"
@@ -33,19 +32,11 @@
 #define THREADS 2
 #define MAX_PAGES 4096
 
-struct gntalloc_alloc {
-	uint16_t domid;
-	uint16_t flags;
-	uint32_t count;
-	uint64_t index;
-	uint32_t gref[];
-};
-#define IOCTL_GNTALLOC_ALLOC _IOC(_IOC_NONE, 'G', 5, 24)
-
 static struct rv_page *page_at[MAX_PAGES];
 static uint32_t gref_of[MAX_PAGES];
 static unsigned int nr_pages;
 static uint64_t end_ns;
+static bool emulate;
 static atomic_bool stop;
 static atomic_ulong mismatches;
 
@@ -57,58 +48,9 @@ struct worker {
 	uint64_t slowest_ns;
 	uint64_t added[MAX_PAGES];	/* to shared */
 	uint64_t plain[MAX_PAGES];
+	uint64_t emulated[MAX_PAGES];
 };
 static struct worker workers[THREADS];
-
-static void grant_page(int fd, unsigned int domid, unsigned int i)
-{
-	struct {
-		struct gntalloc_alloc alloc;
-		uint32_t gref;
-	} a = { .alloc = { .domid = domid, .flags = 1, .count = 1 } };
-	void *p;
-
-	if (ioctl(fd, IOCTL_GNTALLOC_ALLOC, &a))
-		die("gntalloc: %s", strerror(errno));
-	p = mmap(NULL, RV_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, a.alloc.index);
-	if (p == MAP_FAILED)
-		die("mmap of gntalloc: %s", strerror(errno));
-	memset(p, 0, RV_PAGE);
-	page_at[i] = p;
-	gref_of[i] = a.alloc.gref[0];
-}
-
-static uint64_t gfn_of(int pagemap, const void *p)
-{
-	uint64_t entry;
-
-	if (pread(pagemap, &entry, sizeof(entry), (uintptr_t)p / RV_PAGE * 8) != sizeof(entry))
-		die("pagemap: %s", strerror(errno));
-	return entry & ((1ULL << 55) - 1);
-}
-
-static void opt_in(int hyp, unsigned int domid, unsigned int flags)
-{
-	struct gnttab_revocable_allow *ops = hypercall_alloc(nr_pages * sizeof(*ops));
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	unsigned int i;
-	int rc;
-
-	for (i = 0; i < nr_pages; i++) {
-		ops[i].gfn = gfn_of(pagemap, page_at[i]);
-		ops[i].ref = gref_of[i];
-		ops[i].dom = domid;
-		ops[i].flags = flags;
-		ops[i].status = 1;
-	}
-	rc = grant_table_op(hyp, GNTTABOP_revocable_allow, ops, nr_pages);
-	if (rc)
-		die("revocable_allow: %s", strerror(-rc));
-	for (i = 0; i < nr_pages; i++)
-		if (ops[i].status != GNTST_okay)
-			die("revocable_allow of gref %u: status %d", gref_of[i], ops[i].status);
-	close(pagemap);
-}
 
 static void mismatch(const char *what, unsigned int page)
 {
@@ -166,6 +108,47 @@ static void touch_string(struct worker *w, unsigned int n)
 		mismatch("string", n);
 }
 
+/* Write "return value" and call it. */
+static void touch_code(struct worker *w, unsigned int n)
+{
+	uint8_t *code = page_at[n]->code[w->id];
+	uint32_t value = random_next(&w->seed);
+	uint32_t (*function)(void);
+
+	memcpy(&function, &code, sizeof(function));
+	code[0] = 0xb8;
+	memcpy(code + 1, &value, sizeof(value));
+	code[5] = 0xc3;
+	__asm__ volatile("" ::: "memory");
+	if (function() != value)
+		mismatch("code", n);
+}
+
+/* Has Xen emulate the instruction that follows. */
+#define EMULATED "ud2a; .ascii \"xen\"; "
+
+static void touch_emulated(struct worker *w, unsigned int n)
+{
+	struct rv_page *p = page_at[n];
+	uint64_t *own = &p->plain[THREADS + w->id], got;
+	uint64_t from = random_next(&w->seed);
+	void *to = p->string[w->id];
+	const void *src = &from;
+	size_t bytes = sizeof(from);
+
+	__asm__ volatile(EMULATED "movq %1, %0" : "=r"(got) : "m"(*own));
+	if (got != w->emulated[n])
+		mismatch("emulated read", n);
+	__asm__ volatile(EMULATED "lock incq %0" : "+m"(p->shared));
+	w->added[n]++;
+	__asm__ volatile(EMULATED "movq %1, %0" : "=m"(*own) : "r"(got + 1));
+	w->emulated[n]++;
+	__asm__ volatile(EMULATED "rep movsb" : "+D"(to), "+S"(src), "+c"(bytes) : : "memory");
+	memcpy(&got, p->string[w->id], sizeof(got));
+	if (got != from)
+		mismatch("emulated string", n);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -181,6 +164,9 @@ static void *work(void *arg)
 		touch_counters(w, n);
 		touch_vector(w, n);
 		touch_string(w, n);
+		touch_code(w, n);
+		if (emulate)
+			touch_emulated(w, n);
 		took = now_ns() - start;
 		if (took > w->slowest_ns)
 			w->slowest_ns = took;
@@ -200,6 +186,8 @@ static void check_end(void)
 			sum += workers[t].added[i];
 			if (page_at[i]->plain[t] != workers[t].plain[i])
 				mismatch("counter at the end", i);
+			if (page_at[i]->plain[THREADS + t] != workers[t].emulated[i])
+				mismatch("emulated counter at the end", i);
 		}
 		if (page_at[i]->shared != sum)
 			mismatch("shared counter at the end", i);
@@ -232,11 +220,12 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 5)
-		die("usage: rv-guest DOMID PAGES SECONDS SEED [FLAGS]");
+		die("usage: rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate]]");
 	domid = strtoul(argv[1], NULL, 0);
 	nr_pages = strtoul(argv[2], NULL, 0);
 	end_ns = now_ns() + strtoul(argv[3], NULL, 0) * 1000000000ULL;
 	flags = argc > 5 ? strtoul(argv[5], NULL, 0) : GNTREV_ALLOW_all | GNTREV_ALLOW_replace;
+	emulate = argc > 6 && !strcmp(argv[6], "emulate");
 	if (!nr_pages || nr_pages > MAX_PAGES)
 		die("1 to %u pages", MAX_PAGES);
 
@@ -245,9 +234,9 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		die("/dev/xen/gntalloc: %s", strerror(errno));
 	for (i = 0; i < nr_pages; i++)
-		grant_page(fd, domid, i);
+		page_at[i] = grant_page(fd, domid, &gref_of[i]);
 	if (flags)
-		opt_in(hypercall_open(), domid, flags);
+		opt_in(domid, flags, gref_of, (void **)page_at, nr_pages);
 	printf("grefs:");
 	for (i = 0; i < nr_pages; i++)
 		printf(" %u", gref_of[i]);

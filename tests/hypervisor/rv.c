@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#define HYPERVISOR_MEMORY_OP 12
 #define HYPERVISOR_GRANT_TABLE_OP 20
 
 struct privcmd_hypercall {
@@ -42,15 +43,22 @@ int hypercall_open(void)
 	return fd;
 }
 
-int grant_table_op(int fd, unsigned int cmd, void *arg, unsigned int count)
+static int hypercall(int fd, unsigned int op, unsigned int cmd, void *arg, unsigned int count)
 {
-	struct privcmd_hypercall call = {
-		.op = HYPERVISOR_GRANT_TABLE_OP,
-		.arg = { cmd, (uintptr_t)arg, count },
-	};
+	struct privcmd_hypercall call = { .op = op, .arg = { cmd, (uintptr_t)arg, count } };
 	int rc = ioctl(fd, IOCTL_PRIVCMD_HYPERCALL, &call);
 
 	return rc < 0 ? -errno : rc;
+}
+
+int grant_table_op(int fd, unsigned int cmd, void *arg, unsigned int count)
+{
+	return hypercall(fd, HYPERVISOR_GRANT_TABLE_OP, cmd, arg, count);
+}
+
+int memory_op(int fd, unsigned int cmd, void *arg)
+{
+	return hypercall(fd, HYPERVISOR_MEMORY_OP, cmd, arg, 0);
 }
 
 void *hypercall_alloc(size_t bytes)

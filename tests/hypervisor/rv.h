@@ -17,9 +17,10 @@
  */
 struct rv_page {
 	uint64_t shared;		/* locked adds of every thread */
-	uint64_t plain[7];		/* load, add, store: one per thread */
+	uint64_t plain[7];		/* load, add, store: two per thread, the last 3 unused */
 	uint8_t vector[2][64];		/* SSE stores: one per thread */
 	uint8_t string[2][1024];	/* rep movs: one per thread */
+	uint8_t code[2][64];		/* is executed: one per thread */
 };
 
 /*
@@ -33,6 +34,9 @@ int hypercall_open(void);
  * (hypercall_alloc). Returns 0 or a negative errno of Xen.
  */
 int grant_table_op(int fd, unsigned int cmd, void *arg, unsigned int count);
+
+/* HYPERVISOR_memory_op, likewise. */
+int memory_op(int fd, unsigned int cmd, void *arg);
 
 /* Zeroed memory that is locked in place, for arguments. Exits on failure. */
 void *hypercall_alloc(size_t bytes);

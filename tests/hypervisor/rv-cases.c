@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/* Tests that need more than steps in a row: tables, batches and times. */
+#include "rv-back.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t no = 0xff;
+
+/* The state after each command; it is the table of the design, spelled out once more. */
+static void test_states(int argc, char **argv)
+{
+	static const struct { uint8_t cmd, flags; } cmds[] = {
+		{ GNTREV_CMD_disarm, 0 }, { GNTREV_CMD_revoke, 0 },
+		{ GNTREV_CMD_revoke, GNTREV_OP_writes }, { GNTREV_CMD_restore, 0 },
+		{ GNTREV_CMD_query, 0 },
+	};
+	static const uint8_t next[][5] = {
+		[GNTREV_STATE_home] = { 0, 3, 2, 1, 1 },
+		[GNTREV_STATE_wrevoked] = { no, 3, 2, 1, 2 },
+		[GNTREV_STATE_revoked] = { no, 3, 2, 1, 3 },
+	};
+	struct gnttab_revocable_op *ops = hypercall_alloc(sizeof(*ops));
+	unsigned int zero = 0, state, k;
+
+	(void)argc;
+	(void)argv;
+	for (state = GNTREV_STATE_home; state <= GNTREV_STATE_revoked; state++)
+		for (k = 0; k < 5; k++) {
+			op_pages(ops, &zero, 1, GNTREV_CMD_restore, 0);
+			op_okay(ops, &zero, 1, GNTREV_CMD_arm, 0, GNTREV_STATE_home);
+			if (state != GNTREV_STATE_home)
+				op_okay(ops, &zero, 1, GNTREV_CMD_revoke,
+					state == GNTREV_STATE_wrevoked ? GNTREV_OP_writes : 0, state);
+			op_pages(ops, &zero, 1, cmds[k].cmd, cmds[k].flags);
+			if (next[state][k] == no ? ops->status != GNTST_bad_state || ops->state != state
+						 : ops->status != GNTST_okay || ops->state != next[state][k])
+				die("state %u, command %u flags %u: status %d state %u", state,
+				    cmds[k].cmd, cmds[k].flags, ops->status, ops->state);
+			op_pages(ops, &zero, 1, GNTREV_CMD_restore, 0);
+		}
+}
+
+static void test_refuse(int argc, char **argv)
+{
+	struct gnttab_revocable_op *ops = hypercall_alloc(sizeof(*ops));
+	int status = argc > 1 ? atoi(argv[1]) : 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_pages; i++) {
+		op_pages(ops, &i, 1, GNTREV_CMD_arm, 0);
+		if (ops->status != status)
+			die("arming gref %u: status %d, want %d", ops->ref, ops->status, status);
+		op_pages(ops, &i, 1, GNTREV_CMD_query, 0);
+		if (ops->state != GNTREV_STATE_none)
+			die("gref %u has state %u after a refusal", ops->ref, ops->state);
+	}
+}
+
+/* Batches of all pages that the guest is not working on. */
+static void test_bench(int argc, char **argv)
+{
+	struct gnttab_revocable_op *ops = hypercall_alloc(BATCH * sizeof(*ops));
+	unsigned int which[BATCH], i, nr = nr_pages < BATCH ? nr_pages : BATCH;
+	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20;
+	uint64_t t[4], sum[3] = { 0 };
+
+	for (i = 0; i < nr; i++)
+		which[i] = i;
+	for (i = 0; i < rounds; i++) {
+		t[0] = now_ns();
+		op_okay(ops, which, nr, GNTREV_CMD_query, 0, GNTREV_STATE_home);
+		t[1] = now_ns();
+		op_okay(ops, which, nr, GNTREV_CMD_revoke, 0, GNTREV_STATE_revoked);
+		t[2] = now_ns();
+		op_okay(ops, which, nr, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
+		t[3] = now_ns();
+		sum[0] += t[1] - t[0];
+		sum[1] += t[2] - t[1];
+		sum[2] += t[3] - t[2];
+	}
+	printf("revocable_query_page %llu ns\n", (unsigned long long)sum[0] / rounds / nr);
+	printf("revocable_revoke_page %llu ns\n", (unsigned long long)sum[1] / rounds / nr);
+	printf("revocable_restore_page %llu ns\n", (unsigned long long)sum[2] / rounds / nr);
+}
+
+/* From the want's event to the end of the page's restoring: N wants of page 0. */
+static void test_latency(int argc, char **argv)
+{
+	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20, i;
+	uint64_t start, sum = 0;
+
+	for (i = 0; i < rounds; i++) {
+		one_okay(0, GNTREV_CMD_revoke, 0, GNTREV_STATE_revoked);
+		start = now_ns();
+		if (!want_seen(0, 0, 10000))
+			die("the guest does not want the page");
+		one_okay(0, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
+		sum += now_ns() - start;
+	}
+	printf("revocable_want_restore %llu ns\n", (unsigned long long)sum / rounds);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(int, char **);
+	bool armed;	/* with an open channel and all pages armed */
+} cases[] = {
+	{ "refuse", test_refuse, false },
+	{ "states", test_states, true },
+	{ "bench", test_bench, true },
+	{ "latency", test_latency, true },
+};
+
+bool case_run(int argc, char **argv)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!strcmp(argv[0], cases[i].name)) {
+			if (cases[i].armed) {
+				channel_open();
+				arm_all();
+			}
+			cases[i].run(argc, argv);
+			return true;
+		}
+	return false;
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the tests of revocable grants have the toolstack do to a guest.
+ *
+ *   rv-ctl pool DOMID BYTES          size of the pool for its second-level tables
+ *   rv-ctl mmio DOMID GFN DIRECTORY  put the first page of BAR 2 of a PCI device there
+ *   rv-ctl unmmio DOMID GFN DIRECTORY
+ *   rv-ctl take DOMID GFN            take a page out of the guest; give DOMID GFN: put one there
+ *   rv-ctl deny DOMID DIRECTORY      withdraw the permission for that page
+ *   rv-ctl altp2m DOMID              enable alternative views
+ *   rv-ctl move DOMID FROM TO ROUNDS move 512 pages in the guest's address space and back,
+ *                                    the stock way to take memory away; prints the time
+ *   rv-ctl free                      prints Xen's free pages
+ *
+ * Prints what failed, with errno's name, and exits with 1.
+ */
+#include "rv.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <xenctrl.h>
+#include <xen/hvm/params.h>
+
+static unsigned long bar_frame(const char *directory)
+{
+	char path[256], line[128];
+	unsigned long long start = 0;
+	unsigned int i;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/resource", directory);
+	f = fopen(path, "r");
+	if (!f)
+		die("%s: %s", path, strerror(errno));
+	for (i = 0; i < 3; i++)
+		if (!fgets(line, sizeof(line), f) || sscanf(line, "%llx", &start) != 1)
+			die("%s cannot be understood", path);
+	fclose(f);
+	return start / RV_PAGE;
+}
+
+static int free_print(xc_interface *xch)
+{
+	xc_physinfo_t info = { 0 };
+	int rc = xc_physinfo(xch, &info);
+
+	if (!rc)
+		printf("%llu\n", (unsigned long long)info.free_pages);
+	return rc;
+}
+
+static void move_range(int fd, uint32_t domid, uint64_t from, uint64_t to)
+{
+	struct xen_add_to_physmap *op = hypercall_alloc(sizeof(*op));
+	int rc;
+
+	op->domid = domid;
+	op->size = 512;
+	op->space = XENMAPSPACE_gmfn_range;
+	op->idx = from;
+	op->gpfn = to;
+	rc = memory_op(fd, XENMEM_add_to_physmap, op);
+	if (rc)
+		die("move: %s", strerror(-rc));
+	munmap(op, sizeof(*op));
+}
+
+static int move(uint32_t domid, uint64_t from, uint64_t to, unsigned int rounds)
+{
+	int fd = hypercall_open();
+	uint64_t start, away = 0, back = 0;
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++) {
+		start = now_ns();
+		move_range(fd, domid, from, to);
+		away += now_ns() - start;
+		start = now_ns();
+		move_range(fd, domid, to, from);
+		back += now_ns() - start;
+	}
+	printf("stock_move_away_page %llu ns\n", (unsigned long long)away / rounds / 512);
+	printf("stock_move_back_page %llu ns\n", (unsigned long long)back / rounds / 512);
+	return 0;
+}
+
+static int mmio(xc_interface *xch, uint32_t domid, unsigned long gfn, unsigned long mfn, bool add)
+{
+	int rc = 0;
+
+	if (add)
+		rc = xc_domain_iomem_permission(xch, domid, mfn, 1, 1);
+	if (!rc)
+		rc = xc_domain_memory_mapping(xch, domid, gfn, mfn, 1, add ? DPCI_ADD_MAPPING
+									   : DPCI_REMOVE_MAPPING);
+	if (!rc && !add)
+		rc = xc_domain_iomem_permission(xch, domid, mfn, 1, 0);
+	return rc;
+}
+
+static int run(xc_interface *xch, int argc, char **argv)
+{
+	const char *name = argv[1];
+	uint32_t domid = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
+	xen_pfn_t gfn = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
+
+	if (!strcmp(name, "free"))
+		return free_print(xch);
+	if (!strcmp(name, "pool") && argc == 4)
+		return xc_set_paging_mempool_size(xch, domid, gfn);
+	if (!strcmp(name, "mmio") && argc == 5)
+		return mmio(xch, domid, gfn, bar_frame(argv[4]), true);
+	if (!strcmp(name, "unmmio") && argc == 5)
+		return mmio(xch, domid, gfn, bar_frame(argv[4]), false);
+	if (!strcmp(name, "take") && argc == 4)
+		return xc_domain_decrease_reservation_exact(xch, domid, 1, 0, &gfn);
+	if (!strcmp(name, "give") && argc == 4)
+		return xc_domain_populate_physmap_exact(xch, domid, 1, 0, 0, &gfn);
+	if (!strcmp(name, "deny") && argc == 4)
+		return xc_domain_iomem_permission(xch, domid, bar_frame(argv[3]), 1, 0);
+	if (!strcmp(name, "altp2m") && argc == 3)
+		return xc_hvm_param_set(xch, domid, HVM_PARAM_ALTP2M, XEN_ALTP2M_external);
+	if (!strcmp(name, "move") && argc == 6)
+		return move(domid, gfn, strtoull(argv[4], NULL, 0), strtoul(argv[5], NULL, 0));
+	die("usage: rv-ctl pool|mmio|unmmio|take|give|deny|altp2m|move|free ...");
+}
+
+int main(int argc, char **argv)
+{
+	xc_interface *xch = xc_interface_open(NULL, NULL, 0);
+
+	if (!xch || argc < 2)
+		die("libxenctrl: %s", strerror(errno));
+	if (run(xch, argc, argv))
+		die("%s: %s", argv[1], strerror(errno));
+	xc_interface_close(xch);
+	return 0;
+}

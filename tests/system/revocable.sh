@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2154,SC2086,SC2016
+# Shared by the scenarios of revocable grants. Two sides: in the guest rv-guest,
+# which works on pages all the time, or the module rv_pages, which does what it
+# is told; in dom0 rv-backend.
+
+# work_start PAGES SECONDS [SEED] [FLAGS]: the guest's program; sets $grefs.
+work_start() {
+	guest 1 "rm -f /tmp/rv.*
+		rv-guest 0 $1 $2 ${3:-1} ${4-} >/tmp/rv.out 2>&1 </dev/null & echo \$! >/tmp/rv.pid
+		for i in 1 2 3 4 5 6 7 8 9 10; do grep -q grefs: /tmp/rv.out && break; sleep 0.5; done
+		cat /tmp/rv.out" >/tmp/rv.start
+	cat /tmp/rv.start
+	grefs=$(sed -n 's/^grefs: //p' /tmp/rv.start)
+	[ -n "$grefs" ] || fail "the guest's program did not start"
+}
+
+# work_end: stop it; it checks its memory.
+work_end() {
+	guest 1 'kill -TERM $(cat /tmp/rv.pid); while [ -d /proc/$(cat /tmp/rv.pid) ]; do sleep 0.2; done; tail -n +2 /tmp/rv.out' >/tmp/rv.end
+	cat /tmp/rv.end
+	grep -q 'mismatches 0$' /tmp/rv.end || fail "the guest's memory did not hold what was written"
+}
+
+# backend TEST...: rv-backend with the options $opts on the grants $grefs.
+opts=
+backend() { rv-backend $opts "$(domid ${g:-1})" "$@" -- $grefs || fail "backend: $*"; }
+steps() { backend script "$@"; }
+
+# rv COMMAND: the module of guest $g.
+g=1
+rv() { guest $g "echo '$1' >/dev/rv-pages && cat /dev/rv-pages"; }
+
+# pages N [FLAGS]: have the guest grant pages and opt them in; sets $grefs.
+pages() {
+	# What a case that failed left behind.
+	rv end >/dev/null
+	rv lost >/dev/null
+	grefs=$(rv "grant 0 $1")
+	[ -n "$grefs" ] || fail "the guest granted nothing"
+	[ "${2:-0}" = 0 ] || expect 0 "$(rv "allow $2")" "status of the opt-in"
+}
+
+# pages_end: all grants of the guest's pages have ended in Xen.
+pages_end() { until_true 10 pages_gone || fail "pages of the guest are still in use"; }
+pages_gone() { [ "$(rv end)" = 0 ]; }
+
+# holder STEP...: a backend process that maps the pages, does the steps and stays;
+# sets $holder. holder_kill ends it as a crash would.
+holder() {
+	: >/tmp/holder.out
+	rv-backend $opts "$(domid $g)" script "$@" hold -- $grefs >>/tmp/holder.out 2>&1 &
+	holder=$!
+	until_true 10 grep -qE '^(held|fail)' /tmp/holder.out || fail "the backend did not get there"
+	grep -q '^held' /tmp/holder.out || fail "backend: $(tail -n 1 /tmp/holder.out)"
+}
+holder_kill() {
+	kill -KILL $holder
+	wait $holder 2>/dev/null || true
+	until_true 10 nothing_mapped || fail "grants stay mapped after the backend's end"
+}
+nothing_mapped() { rv-backend -n "$(domid $g)" script query:0=-3 -- $grefs >/dev/null; }
+
+# later COMMAND: a command of the module in the background; its result by result.
+later() {
+	rm -f /tmp/later
+	{ rv "$1" >/tmp/later.new 2>&1; mv /tmp/later.new /tmp/later; } &
+	later=$!
+}
+result() {
+	wait $later
+	cat /tmp/later
+}
+
+# bar: the directory of the device whose memory stands for VRAM.
+bar() {
+	for bar_dir in /sys/bus/pci/devices/*; do
+		[ "$(cat "$bar_dir/device")" != 0x1110 ] || { echo "$bar_dir"; return; }
+	done
+	error "no device with memory"
+}
