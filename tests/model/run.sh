@@ -20,7 +20,7 @@ verify()
 	mkdir -p "$dir"
 	result=error
 	# shellcheck disable=SC2086
-	(cd "$dir" && spin $3 -a "$here/$1.pml" && gcc -O0 -w -DNFAIR=3 -o pan pan.c &&
+	(cd "$dir" && spin $3 -a "$here/$1.pml" && gcc -O0 -w -DNFAIR=4 -o pan pan.c &&
 		./pan -m100000 -w18 $4) >"$dir/log" 2>&1 || return
 	grep -q 'max search depth too small' "$dir/log" && return
 	if grep -q 'errors: 0' "$dir/log"; then
@@ -60,4 +60,21 @@ check fence BUG_EVENTS_FIRST caught -DBUG_EVENTS_FIRST ""
 check fence BUG_FENCE_FIRST caught -DBUG_FENCE_FIRST ""
 check fence BUG_OUT_OF_ORDER caught -DBUG_OUT_OF_ORDER ""
 check fence BUG_DROP caught -DBUG_DROP ""
+check migrate safe holds "" ""
+check migrate no-preempt holds -DPREEMPT=0 ""
+check migrate deaf holds "-DPREEMPT=0 -DDEAF=1" ""
+check migrate shared holds -DSHARED=1 ""
+check migrate live holds "-DLIVE -DPOLL=1" "-a -f"
+check migrate live-kill holds "-DLIVE -DPOLL=1 -DPREEMPT=0" "-a -f"
+check migrate live-deaf holds "-DLIVE -DPOLL=1 -DPREEMPT=0 -DDEAF=1" "-a -f"
+check migrate BUG_NO_STOP caught -DBUG_NO_STOP ""
+check migrate BUG_NO_REVOKE caught -DBUG_NO_REVOKE ""
+check migrate BUG_RESTORE_FIRST caught -DBUG_RESTORE_FIRST ""
+check migrate BUG_RESTORE_FIRST-shared caught "-DBUG_RESTORE_FIRST -DSHARED=1" ""
+check migrate BUG_LATE_TURN caught -DBUG_LATE_TURN ""
+check migrate BUG_WAIT_JOB caught "-DLIVE -DPOLL=1 -DBUG_WAIT_JOB" "-a -f"
+check migrate BUG_NO_DEADLINE caught "-DLIVE -DPOLL=1 -DPREEMPT=0 -DBUG_NO_DEADLINE" "-a -f"
+check migrate BUG_JOURNAL_LATE caught -DBUG_JOURNAL_LATE ""
+check migrate BUG_RECOVER_HOME caught -DBUG_RECOVER_HOME ""
+check migrate BUG_LOST_WANT caught "-DLIVE -DBUG_LOST_WANT" "-a -f"
 exit $fail

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One chunk that migrates (DESIGN.md, section 12): a vCPU that reads and writes
+ * it, a GPU with a job that reads and writes it or polls a word that only the
+ * guest writes, and a worker that moves it, may be overtaken by a want at any
+ * step, and may die at any step; a new one carries on from the journal.
+ *
+ * Of each copy is known only whether it holds the newest contents. Nobody may
+ * read one that does not (9), nothing that can change is copied (3), and a vCPU
+ * that sleeps wakes up (7, 10).
+ *
+ *   PREEMPT=0	the GPU stops only between jobs
+ *   DEAF=1	... and ignores a kill
+ *   POLL=1	the job ends only when the guest has written
+ *   SHARED=1	the GPU only reads; only the guest's writes are revoked
+ *
+ * Variants with a known bug, each of which must be caught (run.sh):
+ *   BUG_NO_STOP	copies home while the GPU runs
+ *   BUG_NO_REVOKE	copies out while the guest can write
+ *   BUG_RESTORE_FIRST	gives the page back before the GPU is off it
+ *   BUG_LATE_TURN	turns back after the commit point
+ *   BUG_WAIT_JOB	waits for the job instead of stopping it
+ *   BUG_NO_DEADLINE	never gives up on a GPU that does not stop
+ *   BUG_JOURNAL_LATE	writes the journal after the side effect
+ *   BUG_RECOVER_HOME	a new worker takes a copy home as done
+ *   BUG_LOST_WANT	a want during the way out is forgotten
+ */
+#ifndef PREEMPT
+#define PREEMPT 1
+#endif
+#ifndef DEAF
+#define DEAF 0
+#endif
+#ifndef POLL
+#define POLL 0
+#endif
+#ifndef SHARED
+#define SHARED 0
+#endif
+#define MOVES	2		/* ways out */
+#define CRASHES	1
+
+mtype = { HOME, REVOKING, STOPPING, UNBINDING, COPYING_OUT, BINDING_OUT,
+	  AWAY, STOPPING_HOME, UNBINDING_HOME, COPYING_HOME, BINDING_HOME,
+	  RESTORING, LOSING, LOST,
+	  NOWHERE, RAM, VRAM };
+
+mtype st = HOME;		/* the journal */
+bool clean = true;		/* ... home frames are the newest, in it too */
+mtype map = RAM;		/* what the GPU maps */
+bool reads = true, writes = true;	/* what the guest may do */
+bool home_new = true, vram_new = false;
+bool changed;			/* a write since the copy began */
+bool lost = false;
+bool want = false, asleep = false;
+bool stop_asked = false, kill_asked = false, running = true, job = true;
+bool word = false;		/* what a polling job waits for */
+byte moves = 0, crashes = 0, polls = 0;
+
+inline write_home() { home_new = true; vram_new = false; changed = true }
+inline write_vram() { vram_new = true; home_new = false; changed = true }
+
+active proctype Guest()
+{
+	do
+	:: atomic { reads -> assert(home_new || lost) }
+	:: atomic { writes -> assert(home_new || lost); write_home();
+		    word = true }
+	:: atomic { !writes && !asleep -> want = true; asleep = true }
+	od
+}
+
+/* Any return to a present entry wakes the vCPU; it tries again. */
+inline restore()
+{
+	atomic { reads = true; writes = true; want = false; asleep = false }
+}
+
+inline gpu_access()
+{
+	if
+	:: map == RAM -> assert(home_new || lost)
+	:: map == VRAM -> assert(vram_new || lost)
+	:: else
+	fi;
+	if
+	:: SHARED || map == NOWHERE
+	:: !SHARED && map == RAM -> write_home()
+	:: !SHARED && map == VRAM -> write_vram()
+	fi
+}
+
+active proctype Gpu()
+{
+	do
+	/* One that can stop, or die, does so before anything else. */
+	:: atomic { running && job && !(stop_asked && PREEMPT) &&
+		    !(kill_asked && !DEAF) -> gpu_access() }
+	:: atomic { running && job && (!POLL || word) -> job = false }
+	:: atomic { running && job && kill_asked && !DEAF -> job = false }
+	:: atomic { running && stop_asked && (PREEMPT || !job) ->
+		    running = false }
+	:: atomic { !running && !stop_asked -> running = true }
+	:: atomic { !job && !stop_asked && !POLL -> job = true }
+	:: atomic { !job && !stop_asked && POLL && polls == 0 ->
+		    polls++; job = true; word = false }
+	od
+}
+
+/* Home frames are the newest: what else is there is of no use. */
+inline turn_back() { clean = true }
+
+/* The old worker dies here; what it was about to do may have been done. */
+#define MAY_DIE \
+	if \
+	:: crashes < CRASHES -> atomic { crashes++; kill_asked = false; \
+					 goto recover } \
+	:: true \
+	fi
+
+/* Enter a state: the record first, then what the state does. */
+#ifdef BUG_JOURNAL_LATE
+#define STEP(state, effect)	effect; MAY_DIE; st = state
+#else
+#define STEP(state, effect)	st = state; MAY_DIE; effect
+#endif
+
+active proctype Worker()
+{
+	bool source;
+
+	do
+	:: st == HOME && moves < MOVES ->
+		moves++;
+		clean = true;
+#ifdef BUG_NO_REVOKE
+		st = REVOKING
+#else
+		STEP(REVOKING, atomic { writes = false; reads = SHARED })
+#endif
+	:: st == REVOKING && want ->
+		STEP(RESTORING, restore())
+	:: st == REVOKING && !want -> STEP(STOPPING, stop_asked = true)
+	:: st == STOPPING && want ->
+		stop_asked = false;
+		STEP(RESTORING, restore())
+	:: st == STOPPING && !running -> STEP(UNBINDING, map = NOWHERE)
+	:: st == STOPPING && !PREEMPT && running && job ->
+		/* It does not stop, and nobody needs it to. */
+		stop_asked = false;
+		STEP(RESTORING, restore())
+	:: st == UNBINDING && want ->
+		turn_back();
+		STEP(BINDING_HOME, map = RAM)
+	:: st == UNBINDING && !want ->
+		st = COPYING_OUT;
+		atomic { source = home_new; changed = false };
+		MAY_DIE;
+		atomic { vram_new = source && !changed;
+			 assert(!changed || lost) }
+	:: st == COPYING_OUT && !want -> STEP(BINDING_OUT, map = VRAM)
+	:: st == COPYING_OUT && want ->
+		turn_back();
+		STEP(BINDING_HOME, map = RAM)
+	:: st == BINDING_OUT && want ->
+#ifdef BUG_LOST_WANT
+		want = false
+#else
+		STEP(UNBINDING_HOME, map = NOWHERE)
+#endif
+	:: st == BINDING_OUT && !want ->
+		/* The commit point. */
+		clean = SHARED;
+		STEP(AWAY, stop_asked = false)
+	:: st == AWAY && want ->
+#ifdef BUG_LATE_TURN
+		clean = true;
+#endif
+#ifdef BUG_NO_STOP
+		st = STOPPING_HOME
+#elif defined(BUG_RESTORE_FIRST)
+		restore();
+		STEP(STOPPING_HOME, stop_asked = true)
+#else
+		STEP(STOPPING_HOME, stop_asked = true)
+#endif
+#ifdef BUG_NO_STOP
+	:: st == STOPPING_HOME -> st = UNBINDING_HOME
+#elif defined(BUG_WAIT_JOB)
+	:: st == STOPPING_HOME && !job -> STEP(UNBINDING_HOME, map = NOWHERE)
+#else
+	:: st == STOPPING_HOME && !running ->
+		STEP(UNBINDING_HOME, map = NOWHERE)
+#endif
+#if !defined(BUG_NO_DEADLINE) && !defined(BUG_WAIT_JOB)
+	/* A GPU that can stop does so in time, so these are for others. */
+	:: st == STOPPING_HOME && !PREEMPT && running && !kill_asked ->
+		kill_asked = true
+	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
+		atomic { lost = !clean; st = LOSING }
+#endif
+	:: st == UNBINDING_HOME && clean -> STEP(BINDING_HOME, map = RAM)
+	:: st == UNBINDING_HOME && !clean ->
+		st = COPYING_HOME;
+		atomic { source = vram_new; changed = false };
+		MAY_DIE;
+		atomic { home_new = source && !changed;
+			 assert(!changed || lost) }
+	:: st == COPYING_HOME ->
+		clean = true;
+		STEP(BINDING_HOME, map = RAM)
+	:: st == BINDING_HOME ->
+		kill_asked = false;
+		STEP(RESTORING, restore())
+	:: st == RESTORING ->
+		STEP(HOME, stop_asked = false)
+	:: st == LOSING ->
+		/* A GPU that runs keeps its old copy; the guest was told. */
+		lost = true;
+		STEP(LOST, restore())
+	od;
+
+recover:
+	atomic {
+		if
+		:: st == REVOKING || st == STOPPING -> st = RESTORING
+		:: st == UNBINDING || st == COPYING_OUT || st == BINDING_OUT ->
+			clean = true; st = STOPPING_HOME
+#ifdef BUG_RECOVER_HOME
+		:: st == COPYING_HOME -> clean = true; st = STOPPING_HOME
+#else
+		:: st == COPYING_HOME -> st = STOPPING_HOME
+#endif
+		:: st == UNBINDING_HOME || st == BINDING_HOME ->
+			st = STOPPING_HOME
+		:: else
+		fi;
+		/* QUERY says who sleeps; all run that nobody holds. */
+		stop_asked = (st == STOPPING_HOME);
+		want = want || asleep
+	};
+	if
+	:: st == RESTORING -> restore()
+	:: st == LOST -> lost = true; restore()
+	:: else
+	fi;
+	goto again;
+again:
+	run Successor()
+}
+
+/* The same worker again, without another death. */
+proctype Successor()
+{
+	bool source;
+
+	do
+	:: st == STOPPING_HOME && !running ->
+		st = UNBINDING_HOME; map = NOWHERE
+	:: st == STOPPING_HOME && !PREEMPT && running && !kill_asked ->
+		kill_asked = true
+	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
+		atomic { lost = !clean; st = LOSING }
+	:: st == UNBINDING_HOME && clean -> st = BINDING_HOME; map = RAM
+	:: st == UNBINDING_HOME && !clean ->
+		st = COPYING_HOME;
+		atomic { source = vram_new; changed = false };
+		atomic { home_new = source && !changed;
+			 assert(!changed || lost) };
+		clean = true;
+		st = BINDING_HOME;
+		map = RAM
+	:: st == BINDING_HOME ->
+		kill_asked = false;
+		st = RESTORING;
+		restore()
+	:: st == RESTORING -> st = HOME; stop_asked = false
+	:: st == AWAY && want -> st = STOPPING_HOME; stop_asked = true
+	:: st == LOSING -> st = LOST;
+		lost = true;
+		restore()
+	od
+}
+
+#ifdef LIVE
+ltl wakes { [] (asleep -> <> !asleep) }
+#endif
