@@ -225,6 +225,27 @@ int core_step(struct core *core, const struct core_event *ev,
  */
 int core_check(const struct core *core);
 
+/**
+ * core_chunk_access() - how a VM maps pages of an object (slots)
+ *
+ * MIG_ACCESS_* of the strongest mapping that shows any of them.
+ */
+uint32_t core_chunk_access(const struct core *core, uint32_t vm, uint32_t obj,
+			   uint32_t first, uint32_t nr);
+
+/**
+ * core_chunk_binds() - the mappings of pages of an object in a VM
+ * @skip: how many to leave out, for the next part of a long list
+ * @binds: (out) MAP operations, with the offset in the object; to unbind, use
+ *	their addresses, to bind VRAM take the offset in the chunk
+ *
+ * Returns how many were written, at most @max; fewer: that was all. The order
+ * is the same until the next VM_BIND of the VM.
+ */
+uint32_t core_chunk_binds(const struct core *core, uint32_t vm, uint32_t obj,
+			  uint32_t first, uint32_t nr, uint32_t skip,
+			  struct core_bind *binds, uint32_t max);
+
 /* A running walk over a directory chain (dir.c). */
 struct core_dir_walk {
 	uint32_t left;		/* entries still to come */

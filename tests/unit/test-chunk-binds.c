@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/* Who maps a chunk and where: the tree against the fake's page tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "actions.h"
+#include "fake.h"
+#include "internal.h"
+#include "migrate.h"
+#include "random.h"
+
+#define RO XENUSERPTR_BIND_READONLY
+
+static struct fake *mapped(void)
+{
+	struct fake *fake = fake_new(NULL, NULL);
+	const struct xen_userptrif_bind_op ops[] = {
+		fake_map(1, 0, 16, 10, 0),	/* 10..25 */
+		fake_map(1, 4, 4, 40, RO),	/* 40..43 */
+		fake_unmap(2, 14),		/* pages 4 and 5 */
+		fake_map(2, 0, 4, 60, RO),
+	};
+	unsigned int i;
+
+	fake_vm_create(fake, 1);
+	fake_vm_create(fake, 2);
+	fake_obj_create(fake, 1, 16, 0);
+	fake_obj_create(fake, 2, 4, 0);
+	fake_run(fake);
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		fake_bind(fake, 1, &ops[i]);
+		fake_run(fake);
+	}
+	return fake;
+}
+
+static void access_of_pages(void **state)
+{
+	struct fake *fake = mapped();
+	const struct core *core = fake->core;
+
+	(void)state;
+	assert_int_equal(core_chunk_access(core, 0, 0, 0, 16),
+			 MIG_ACCESS_WRITE);
+	assert_int_equal(core_chunk_access(core, 0, 0, 4, 2), MIG_ACCESS_READ);
+	assert_int_equal(core_chunk_access(core, 0, 0, 5, 2),
+			 MIG_ACCESS_WRITE);
+	assert_int_equal(core_chunk_access(core, 0, 1, 0, 1), MIG_ACCESS_READ);
+	assert_int_equal(core_chunk_access(core, 1, 0, 0, 16),
+			 MIG_ACCESS_NONE);
+	fake_free(fake);
+}
+
+static void binds_of_pages(void **state)
+{
+	struct fake *fake = mapped();
+	struct core_bind binds[8], rest[8];
+	uint32_t nr, i;
+
+	(void)state;
+	nr = core_chunk_binds(fake->core, 0, 0, 3, 4, 0, binds, 8);
+	assert_int_equal(nr, 3);	/* page 3; page 6; pages 4 to 6 again */
+	for (i = 0; i < nr; i++) {
+		uint64_t page = binds[i].offset / FAKE_PAGE;
+		uint64_t va = (binds[i].gpu_va - FAKE_VA_START) / FAKE_PAGE;
+
+		assert_int_equal(binds[i].op, XENUSERPTR_BIND_MAP);
+		if (binds[i].flags & RO)
+			assert_true(page == 4 && va == 40 &&
+				    binds[i].length == 3 * FAKE_PAGE);
+		else
+			assert_true(va == page + 10 &&
+				    binds[i].length == FAKE_PAGE);
+		/* A long list can be had in parts. */
+		assert_int_equal(core_chunk_binds(fake->core, 0, 0, 3, 4, i,
+						  rest, 1), 1);
+		assert_memory_equal(rest, &binds[i], sizeof(rest[0]));
+	}
+	assert_int_equal(core_chunk_binds(fake->core, 0, 0, 3, 4, 3, binds, 8),
+			 0);
+	assert_int_equal(core_chunk_binds(fake->core, 1, 0, 0, 16, 0, binds,
+					  8), 0);
+	fake_free(fake);
+}
+
+/* Take what the page tables show of a page out of a copy of them. */
+static void remove_bind(struct fake_pte *pte, const struct core_bind *bind,
+			uint32_t obj)
+{
+	uint64_t va = (bind->gpu_va - FAKE_VA_START) / FAKE_PAGE;
+	uint64_t i;
+
+	for (i = 0; i < bind->length / FAKE_PAGE; i++, va++) {
+		assert_int_equal(pte[va].kind, XENUSERPTR_BIND_MAP);
+		assert_int_equal(pte[va].obj, obj);
+		assert_int_equal(pte[va].page, bind->offset / FAKE_PAGE + i);
+		assert_int_equal(pte[va].readonly, !!(bind->flags & RO));
+		pte[va].kind = 0;
+	}
+}
+
+/* Exactly the page table entries of a range are found, each once. */
+static void compare(const struct fake *fake, uint32_t vm, uint32_t obj,
+		    uint32_t first, uint32_t nr)
+{
+	struct fake_pte pte[FAKE_PAGES];
+	struct core_bind binds[64];
+	uint32_t access, i, n, found = MIG_ACCESS_NONE;
+
+	memcpy(pte, fake->vm[vm].pte, sizeof(pte));
+	n = core_chunk_binds(fake->core, vm, obj, first, nr, 0, binds, 64);
+	for (i = 0; i < n; i++)
+		remove_bind(pte, &binds[i], obj);
+	access = core_chunk_access(fake->core, vm, obj, first, nr);
+	for (i = 0; i < FAKE_PAGES; i++) {
+		const struct fake_pte *was = &fake->vm[vm].pte[i];
+		bool in = was->kind == XENUSERPTR_BIND_MAP && was->obj == obj &&
+			  was->page >= first && was->page - first < nr;
+
+		assert_int_equal(pte[i].kind, in ? 0 : was->kind);
+		if (in && !was->readonly)
+			found = MIG_ACCESS_WRITE;
+		else if (in && found == MIG_ACCESS_NONE)
+			found = MIG_ACCESS_READ;
+	}
+	assert_int_equal(access, found);
+}
+
+static void random_binds(void **state)
+{
+	struct xen_userptrif_bind_op list[16];
+	struct fake *fake = fake_new(&actions_limits, NULL);
+	struct source src = { 0 };
+	struct rng rng;
+	uint32_t i, obj, vm, first;
+
+	(void)state;
+	rng_seed(&rng, "chunk-binds");
+	src.rng = &rng;
+	for (i = 0; i < 16; i++)
+		list[i] = fake_unmap(1, i);
+	for (i = 0; i < rng_ops() / 20; i++) {
+		action_honest(fake, &src);
+		if (i % 50)
+			continue;
+		fake->any_list = list;
+		fake_run(fake);
+		for (obj = 0; obj < actions_limits.max_objects; obj++)
+			for (vm = 0; vm < actions_limits.max_vms; vm++) {
+				first = rng_below(&rng, 20);
+				if (fake->obj[obj].mapped &&
+				    fake->vm[vm].open)
+					compare(fake, vm, obj, first,
+						1 + rng_below(&rng, 20));
+			}
+	}
+	actions_end(fake);
+	fake_free(fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(access_of_pages),
+		cmocka_unit_test(binds_of_pages),
+		cmocka_unit_test(random_binds),
+	};
+
+	return cmocka_run_group_tests_name("chunk-binds", tests, NULL, NULL);
+}
