@@ -205,6 +205,17 @@ static void do_stopped(struct world *w, struct source *src)
 	world_try_stop(w, source_below(src, WORLD_VMS));
 }
 
+/* A stop that was taken back reports late: nobody may take it for the new one. */
+static void do_stale_stop(struct world *w, struct source *src)
+{
+	uint32_t vm = source_below(src, WORLD_VMS);
+	struct mig_event ev = { .type = MIG_EV_STOPPED, .vm = vm };
+
+	ev.id = w->vm[vm].stop_id - 1 - source_below(src, 3);
+	if (w->vm[vm].open)
+		FAKE_ASSERT(!world_event(w, ev));
+}
+
 static void do_answer(struct world *w, struct source *src)
 {
 	uint32_t i, start = source_below(src, WORLD_ASKS);
@@ -284,7 +295,7 @@ void world_action(struct world *w, struct source *src)
 		do_gpu, do_gpu, do_gpu, do_complete, do_complete,
 		do_complete, do_complete, do_complete, do_complete,
 		do_complete, do_complete, do_stopped, do_stopped, do_stopped,
-		do_stopped, do_answer,
+		do_stopped, do_stale_stop, do_answer,
 		do_answer, do_answer, do_wait, do_gone, do_stick, do_crash, do_settings,
 		do_stray,
 	};

@@ -124,6 +124,36 @@ static void cut_again(void **state)
 	}
 }
 
+/* Unbound and stopped, and its worker died twice: it must not stay away. */
+static void adrift(void **state)
+{
+	struct source src = { 0 };
+	struct rng rng;
+	struct world *w = start(MIG_ACCESS_WRITE);
+	struct world_chunk *c = world_chunk(w, 0, 0);
+
+	(void)state;
+	rng_seed(&rng, "chunk-adrift");
+	src.rng = &rng;
+	world_move(w, 0, 0, 17, MIG_PLACE_VRAM, 0);
+	while (world_state(w, 0, 0) != CHUNK_COPYING_OUT)
+		if (w->nr_pending)
+			world_complete(w, 0, MIG_OK);
+		else
+			world_try_stop(w, w->vm[0].stopping ? 0 : 1);
+	w->vm[0].stuck = true;
+	world_crash(w, &src);
+	world_crash(w, &src);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_STOPPING_HOME);
+	world_wait(w, w->settings.stop_ms);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_STOPPING_HOME);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(c->home, c->newest);
+	world_end(w);
+	world_free(w);
+}
+
 static void bad_journals(void **state)
 {
 	struct world *w = start(MIG_ACCESS_WRITE);
@@ -232,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_everywhere),
 		cmocka_unit_test(cut_again),
+		cmocka_unit_test(adrift),
 		cmocka_unit_test(bad_journals),
 		cmocka_unit_test(trace_replays),
 	};
