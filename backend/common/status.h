@@ -27,6 +27,7 @@
 	X(map_calls,	"module calls that map grants") \
 	X(copy_calls,	"grant copy calls") \
 	X(copy_pages,	"pages read by grant copy") \
+	X(copy_used,	"octets of directories that said something") \
 	X(pages_mapped,	"pages mapped since the start") \
 	X(unmapped,	"objects whose grants have ended") \
 	X(binds,	"bind operations performed")

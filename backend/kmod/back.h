@@ -159,6 +159,9 @@ int back_channel_claim(struct back_binding *binding);
 void back_channel_disclaim(struct back_binding *binding);
 
 /* budget.c */
+/* Numbers of STATS and of sysfs: of one binding and of all. */
+void back_count_hypercall(struct back_binding *binding);
+void back_count_bytes(struct back_binding *binding, s64 bytes);
 /* 0, -EDQUOT (of the binding) or -ENOSPC (of the host). */
 int back_budget_charge(struct back_binding *binding, u32 pages);
 void back_budget_uncharge(struct back_binding *binding, u32 pages);

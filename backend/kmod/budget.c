@@ -39,6 +39,8 @@ static atomic64_t back_host_mapped;
 atomic64_t back_host_objects;
 atomic64_t back_host_retiring;
 atomic64_t back_host_unmap_failures;
+static atomic64_t back_host_hypercalls;
+static atomic64_t back_host_bytes;
 
 static u64 back_host_budget(void)
 {
@@ -78,6 +80,18 @@ void back_budget_uncharge(struct back_binding *binding, u32 pages)
 	atomic64_sub(pages, &binding->mapped);
 }
 
+void back_count_hypercall(struct back_binding *binding)
+{
+	atomic64_inc(&binding->hypercalls);
+	atomic64_inc(&back_host_hypercalls);
+}
+
+void back_count_bytes(struct back_binding *binding, s64 bytes)
+{
+	atomic64_add(bytes, &binding->bytes);
+	atomic64_add(bytes, &back_host_bytes);
+}
+
 int back_stats_ioctl(struct back_binding *binding, void __user *arg)
 {
 	struct xen_userptr_back_stats stats = {
@@ -112,6 +126,8 @@ BACK_GAUGE(objects, atomic64_read(&back_host_objects));
 BACK_GAUGE(retiring, atomic64_read(&back_host_retiring));
 BACK_GAUGE(unmap_failures, atomic64_read(&back_host_unmap_failures));
 BACK_GAUGE(bindings, back_bindings_count());
+BACK_GAUGE(hypercalls, atomic64_read(&back_host_hypercalls));
+BACK_GAUGE(mapping_bytes, atomic64_read(&back_host_bytes));
 
 static struct attribute *back_attrs[] = {
 	&dev_attr_host_mapped.attr,
@@ -120,6 +136,8 @@ static struct attribute *back_attrs[] = {
 	&dev_attr_retiring.attr,
 	&dev_attr_unmap_failures.attr,
 	&dev_attr_bindings.attr,
+	&dev_attr_hypercalls.attr,
+	&dev_attr_mapping_bytes.attr,
 	NULL,
 };
 

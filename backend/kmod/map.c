@@ -44,7 +44,7 @@ bool back_domain_exists(domid_t domid)
 
 void back_object_arrays_free(struct back_object *object)
 {
-	atomic64_sub(object->bytes, &object->binding->bytes);
+	back_count_bytes(object->binding, -(s64)object->bytes);
 	object->bytes = 0;
 	kvfree(object->ops);
 	kvfree(object->grefs);
@@ -86,7 +86,7 @@ static bool back_object_arrays_alloc(struct back_object *object)
 	object->bytes = sizeof(*object) + batch * sizeof(*object->map_ops) +
 		(size_t)nr * (sizeof(*object->pages) +
 			      sizeof(*object->handles) + sizeof(*object->grefs));
-	atomic64_add(object->bytes, &object->binding->bytes);
+	back_count_bytes(object->binding, (s64)object->bytes);
 	return true;
 }
 
@@ -175,7 +175,7 @@ static int back_batch_map(struct back_object *object, u32 first, u32 nr,
 				  flags, object->grefs[first + i],
 				  object->binding->domid);
 	ret = back_fault() ? -EFAULT : back_hypercall_map(ops, pages, nr);
-	atomic64_inc(&object->binding->hypercalls);
+	back_count_hypercall(object->binding);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status == GNTST_okay) {
 			object->handles[first + i] = ops[i].handle;

@@ -47,7 +47,7 @@ static u32 back_batch_unmap(struct back_object *object, u32 first, u32 nr)
 	/* The statuses decide: the return value can be about the p2m alone. */
 	if (!back_fault())
 		gnttab_unmap_refs(ops, NULL, pages, nr);
-	atomic64_inc(&object->binding->hypercalls);
+	back_count_hypercall(object->binding);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status != GNTST_okay)
 			continue;

@@ -83,6 +83,8 @@ static int grant_walk(struct grant_reader *reader, struct core_dir_walk *walk,
 		ret = core_dir_page(walk, &untrusted_page, *grefs + done);
 		if (ret < 0)
 			return ret;
+		status_add(&reader->status->copy_used,
+			   sizeof(untrusted_page.next) + (uint64_t)ret * sizeof(**grefs));
 		done += (uint32_t)ret;
 	}
 	return done == nr ? 0 : -EPROTO;

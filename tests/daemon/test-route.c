@@ -361,6 +361,7 @@ static void a_life_without_failure(void **state)
 	assert_int_equal(guest.fence_page.seqno[9], 7);
 	assert_int_equal(guest.evt_page.prod, 0);
 	assert_int_equal(status.copy_pages, 2 + 1 + 2);
+	assert_int_equal(status.copy_used, sizeof(uint32_t) * (PAGES + 2 + 2 + 1));
 	assert_int_equal(status.requests, status.responses);
 	assert_int_equal(status.objects_now, 0);
 	assert_int_equal(status.imports_now, 0);
