@@ -26,7 +26,7 @@
 
 #include "back-pattern.h"
 
-#define MAX_PAGES 4096
+#define MAX_PAGES 16384
 #define PAGE_BYTES 4096
 #define WORDS (PAGE_BYTES / 8)
 

@@ -35,3 +35,16 @@ CHECK_TARGETS += $(BUILD)/bin/softgpu-counters
 $(BUILD)/bin/softgpu-counters: tests/system/softgpu_counters.c tests/softgpu/softgpu_drm.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu $(DRM_CFLAGS) -o $@ $< $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/bench-userptr
+CHECK_TARGETS += $(BUILD)/bin/bench-userptr
+
+$(BUILD)/bin/bench-userptr: tests/system/bench_userptr.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -o $@ $^ $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/bench-gnttab
+
+$(BUILD)/bin/bench-gnttab: tests/system/bench_gnttab.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxengnttab

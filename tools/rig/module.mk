@@ -5,7 +5,7 @@ $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
 
-.PHONY: demo check-xen check-all
+.PHONY: demo check-xen check-all bench
 demo:
 	@tools/rig/demo
 
@@ -15,3 +15,7 @@ check-xen:
 # Another target's variable: known when every module.mk has been read.
 check-all:
 	@tools/rig/check-all $(CHECK_TARGETS) lint
+
+# Figures as ratios to a baseline of the same boot, and counts.
+bench: bench-core
+	@tools/rig/bench
