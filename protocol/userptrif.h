@@ -55,6 +55,7 @@
 #define XENUSERPTR_OP_ADVISE            7
 #define XENUSERPTR_OP_QUERY             8
 #define XENUSERPTR_OP_QUIESCE           9
+#define XENUSERPTR_OP_OBJ_TRIM         10
 
 /* Status of a response or an event. Fixed numbers, never a host errno. */
 #define XENUSERPTR_STATUS_OK            0
@@ -102,6 +103,14 @@ struct xen_userptrif_obj_create {
 struct xen_userptrif_obj_destroy {
     uint32_t obj_id;
     uint32_t flags;             /* XENUSERPTR_DESTROY_* */
+};
+
+/* OBJ_TRIM: give pages back; its OK answer is the UNMAPPED answer for them. */
+struct xen_userptrif_obj_trim {
+    uint32_t obj_id;
+    uint32_t flags;             /* 0 */
+    uint32_t first_page;
+    uint32_t nr_pages;          /* not 0 */
 };
 
 #define XENUSERPTR_BIND_MAP             1
@@ -193,6 +202,7 @@ struct xen_userptrif_req {
         struct xen_userptrif_advise      advise;
         struct xen_userptrif_query       query;
         struct xen_userptrif_quiesce     quiesce;
+        struct xen_userptrif_obj_trim    obj_trim;
         uint8_t octets[56];
     } op;
 };

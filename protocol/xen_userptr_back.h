@@ -30,7 +30,9 @@ extern "C" {
  * domain), -EINVAL, -EPERM.
  */
 struct xen_userptr_back_bind {
+	/** @domid: of the guest */
 	__u16 domid;
+	/** @pad: must be zero */
 	__u16 pad;
 	/** @flags: must be zero */
 	__u32 flags;
@@ -38,6 +40,7 @@ struct xen_userptr_back_bind {
 	__u64 max_pages;
 	/** @features: (out) XEN_USERPTR_BACK_FEATURE_* */
 	__u32 features;
+	/** @pad2: must be zero */
 	__u32 pad2;
 };
 
@@ -80,21 +83,55 @@ struct xen_userptr_back_map {
 	__u32 error_index;
 	/** @gnttab_status: (out) GNTST_* of that grant */
 	__s32 gnttab_status;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
+/**
+ * struct xen_userptr_back_trim - give some pages of an object back for good
+ *
+ * Importers are told to drop their mappings; those that make new ones see a
+ * page of this domain, zero at first, in place of each page that was given
+ * back. Waits for GPU work that began before, at most 2 s. When it returns 0
+ * the grants of these pages are not active in the hypervisor.
+ * Errors: -EINVAL (not a dma-buf of this descriptor, range, or a page in it
+ * was given back before), -EBUSY (the GPU is busy with it, or an importer does
+ * not drop its mapping; nothing changed), -EDQUOT, -ENOMEM, -EINTR (nothing changed), -ETIME (the pages are
+ * given back as soon as the GPU is done, but nothing will tell), -EFAULT.
+ */
+struct xen_userptr_back_trim {
+	/** @fd: dma-buf descriptor of MAP */
+	__s32 fd;
+	/** @first: page of the object */
+	__u32 first;
+	/** @nr: pages, not 0 */
+	__u32 nr;
+	/** @pad: must be zero */
 	__u32 pad;
 };
 
 /** struct xen_userptr_back_stats - counters and budgets, in pages */
 struct xen_userptr_back_stats {
-	__u64 mapped;		/* by this descriptor */
-	__u64 max_pages;	/* of this descriptor */
-	__u64 host_mapped;	/* by all descriptors */
-	__u64 host_budget;	/* for all descriptors */
-	__u64 objects;		/* dma-bufs of this descriptor alive */
-	__u64 hypercalls;	/* map and unmap hypercalls of this descriptor */
-	__u64 bytes;		/* kernel memory for this descriptor's mappings */
-	__u64 armed;		/* grefs armed through this descriptor */
-	__u64 wants;		/* wants that the hypervisor reported */
-	__u64 lost;		/* pages that the module restored as lost */
+	/** @mapped: by this descriptor */
+	__u64 mapped;
+	/** @max_pages: of this descriptor */
+	__u64 max_pages;
+	/** @host_mapped: by all descriptors */
+	__u64 host_mapped;
+	/** @host_budget: for all descriptors */
+	__u64 host_budget;
+	/** @objects: dma-bufs of this descriptor alive */
+	__u64 objects;
+	/** @hypercalls: map and unmap hypercalls of this descriptor */
+	__u64 hypercalls;
+	/** @bytes: kernel memory for this descriptor's mappings */
+	__u64 bytes;
+	/** @armed: grefs armed through this descriptor */
+	__u64 armed;
+	/** @wants: wants that the hypervisor reported */
+	__u64 wants;
+	/** @lost: pages that the module restored as lost */
+	__u64 lost;
 };
 
 /*
@@ -164,11 +201,17 @@ struct xen_userptr_back_ops {
  * Wants of one gref are merged while unread; a WANT may be stale: QUERY tells.
  */
 struct xen_userptr_back_record {
-	__u32 type;		/* XEN_USERPTR_BACK_* */
-	__u32 gref;		/* WANT and LOST only, else zero */
-	__u64 cookie;		/* UNMAPPED only, else zero */
-	__u32 access;		/* WANT only: 1 read, 2 write, 4 execute, 8 another domain */
-	__u32 waiters;		/* WANT only: vCPUs asleep */
+	/** @type: XEN_USERPTR_BACK_* */
+	__u32 type;
+	/** @gref: WANT and LOST only, else zero */
+	__u32 gref;
+	/** @cookie: UNMAPPED only, else zero */
+	__u64 cookie;
+	/** @access: WANT only: 1 read, 2 write, 4 execute, 8 another domain */
+	__u32 access;
+	/** @waiters: WANT only: vCPUs asleep */
+	__u32 waiters;
+	/** @reserved: zero */
 	__u64 reserved;
 };
 
@@ -180,6 +223,8 @@ struct xen_userptr_back_record {
 	_IOR('X', 0x42, struct xen_userptr_back_stats)
 #define XEN_USERPTR_BACK_OPS \
 	_IOWR('X', 0x43, struct xen_userptr_back_ops)
+#define XEN_USERPTR_BACK_TRIM \
+	_IOW('X', 0x44, struct xen_userptr_back_trim)
 
 #if defined(__cplusplus)
 }

@@ -96,6 +96,7 @@ struct drm_xen_userptr_vm_create {
  * Jobs still in it end with -ECANCELED. Errors: -ENOENT.
  */
 struct drm_xen_userptr_vm_destroy {
+	/** @vm_id: of VM_CREATE */
 	__u32 vm_id;
 	/** @pad: must be zero */
 	__u32 pad;
@@ -103,7 +104,9 @@ struct drm_xen_userptr_vm_destroy {
 
 /** struct drm_xen_userptr_range - one range of the program's memory */
 struct drm_xen_userptr_range {
+	/** @addr: first octet, a multiple of the page size */
 	__u64 addr;
+	/** @length: octets, a multiple of the page size, not 0 */
 	__u64 length;
 };
 
@@ -114,7 +117,10 @@ struct drm_xen_userptr_range {
  *
  * The ranges are seen as one contiguous buffer, in the order given. Pages are
  * pinned and granted until the object is freed; closing the last handle
- * unmaps the object from every address space. READONLY is enforced by the
+ * unmaps the object from every address space. Pages that the program unmaps
+ * (also by mremap) leave the object by themselves: they cannot be bound any
+ * more, GPU accesses through older mappings reach a blank page, and the rest
+ * of the object stays as it is. When all are gone the object is let go. READONLY is enforced by the
  * hypervisor and is needed for memory that the program may not write.
  *
  * Errors, all before anything changes: -EINVAL (alignment, zero length,
@@ -128,6 +134,7 @@ struct drm_xen_userptr_range {
 struct drm_xen_userptr_create {
 	/** @ranges: pointer to an array of struct drm_xen_userptr_range */
 	__u64 ranges;
+	/** @nr_ranges: at most max_ranges of INFO */
 	__u32 nr_ranges;
 	/** @flags: DRM_XEN_USERPTR_CREATE_* */
 	__u32 flags;
@@ -157,7 +164,9 @@ struct drm_xen_userptr_bind_op {
 	__u32 pad;
 	/** @offset: into the object, for MAP only, else zero */
 	__u64 offset;
+	/** @length: octets, not 0 */
 	__u64 length;
+	/** @gpu_va: first GPU address */
 	__u64 gpu_va;
 };
 
@@ -182,11 +191,12 @@ struct drm_xen_userptr_sync {
  * With any sync the call returns before the change is done; without it the
  * change is done when it returns. Errors: -EINVAL, -ENOENT, -E2BIG,
  * -ERANGE (outside of the GPU's range), -EACCES (writable map of a read-only
- * object), -EOPNOTSUPP (MAP_NULL without FEATURE_SPARSE), -ESTALE (the
- * object's memory was unmapped), -EDQUOT, -ENOMEM, -EBUSY (too many on their
+ * object), -EOPNOTSUPP (MAP_NULL without FEATURE_SPARSE), -ESTALE (that
+ * part of the object was unmapped by the program), -EDQUOT, -ENOMEM, -EBUSY (too many on their
  * way), -ENODEV.
  */
 struct drm_xen_userptr_vm_bind {
+	/** @vm_id: of VM_CREATE */
 	__u32 vm_id;
 	/** @flags: must be zero */
 	__u32 flags;
@@ -194,7 +204,9 @@ struct drm_xen_userptr_vm_bind {
 	__u64 ops;
 	/** @syncs: pointer to an array of struct drm_xen_userptr_sync */
 	__u64 syncs;
+	/** @nr_ops: at most max_bind_ops of INFO */
 	__u32 nr_ops;
+	/** @nr_syncs: length of @syncs */
 	__u32 nr_syncs;
 	/** @error_op: (out) on an error that one operation caused: its index */
 	__u32 error_op;
@@ -211,7 +223,9 @@ struct drm_xen_userptr_vm_bind {
  * object's memory was replaced, register it again), -ENODEV.
  */
 struct drm_xen_userptr_exec {
+	/** @vm_id: of VM_CREATE */
 	__u32 vm_id;
+	/** @engine: 0 to nr_engines of INFO - 1 */
 	__u32 engine;
 	/** @cmd_va: GPU address of the commands; alignment as the GPU wants */
 	__u64 cmd_va;
@@ -219,6 +233,7 @@ struct drm_xen_userptr_exec {
 	__u64 syncs;
 	/** @cmd_length: octets, a multiple of what the GPU wants */
 	__u32 cmd_length;
+	/** @nr_syncs: length of @syncs */
 	__u32 nr_syncs;
 	/** @flags: must be zero */
 	__u32 flags;
@@ -240,10 +255,13 @@ struct drm_xen_userptr_exec {
  * backend does not migrate), -ENODEV.
  */
 struct drm_xen_userptr_advise {
+	/** @handle: GEM handle */
 	__u32 handle;
 	/** @advice: DRM_XEN_USERPTR_ADVICE_* */
 	__u32 advice;
+	/** @offset: into the object, octets */
 	__u64 offset;
+	/** @length: octets, not 0 */
 	__u64 length;
 };
 

@@ -171,7 +171,7 @@ static int check_objects(const struct core *core)
 			continue;
 		if (!object_sound(core, i, &listed))
 			return 2;
-		pages += core->obj[i].nr_pages;
+		pages += core->obj[i].nr_pages - core->obj[i].nr_trimmed;
 		objects++;
 	}
 	for (i = 0; i < core->import_pool.fresh; i++) {

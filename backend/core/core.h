@@ -118,6 +118,12 @@ enum core_op_type {
 	 * before or after these.
 	 */
 	CORE_OP_VM_CLOSE,
+	/*
+	 * Give pages [first, first + nr) of obj back while the rest stays; none
+	 * of them was given back before. DONE with OK: their grants are not
+	 * active any more.
+	 */
+	CORE_OP_TRIM,
 	/* Import the dma-buf of obj into vm. DONE follows. */
 	CORE_OP_IMPORT,
 	/* Close the import; nothing is bound any more. DONE follows. */
@@ -156,13 +162,14 @@ struct core_op {
 	enum core_op_type type;
 	uint32_t id;		/* echoed by CORE_EV_DONE; of ops in flight
 				 * all differ, later ops use it again */
-	uint32_t obj;		/* READ_DIR MAP UNMAP IMPORT CLOSE */
+	uint32_t obj;		/* READ_DIR MAP UNMAP TRIM IMPORT CLOSE */
 	uint32_t vm;		/* VM_* IMPORT CLOSE BIND EXEC */
 	uint32_t job;		/* EXEC */
 	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_* */
 	uint32_t gref_directory; /* READ_DIR, READ_BIND */
-	uint32_t nr;		/* READ_DIR, MAP: pages; READ_BIND, BIND:
+	uint32_t nr;		/* READ_DIR, MAP, TRIM: pages; READ_BIND, BIND:
 				 * operations */
+	uint32_t first;		/* TRIM: page */
 	uint32_t engine;	/* EXEC */
 	uint32_t cmd_length;	/* EXEC */
 	uint32_t timeline;	/* FENCE; EXEC: for logs */

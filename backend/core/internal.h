@@ -64,6 +64,7 @@ enum phase {
 	PHASE_MAP,
 	PHASE_RELEASE,		/* OBJ_DESTROY: its imports are released */
 	PHASE_UNMAP,
+	PHASE_TRIM,
 	PHASE_VM_OPEN,
 	PHASE_VM_CLOSE,
 	PHASE_VM_JOBS,		/* closed; its last jobs end */
@@ -99,11 +100,13 @@ struct object {
 	uint32_t state;		/* enum obj_state */
 	uint32_t flags;		/* XENUSERPTR_OBJ_* */
 	uint32_t nr_pages;
+	uint32_t nr_trimmed;	/* of them: given back; not charged any more */
 	uint32_t imports;	/* first import */
 	uint32_t releasing;	/* imports that OBJ_DESTROY waits for */
 	uint32_t status;	/* first failure of the release */
 	uint32_t request;	/* OBJ_CREATE or OBJ_DESTROY in flight, or NONE */
 	bool used;
+	bool trimming;		/* LIVE, with an OBJ_TRIM in flight */
 	bool unmap_done;	/* UNMAP is DONE */
 	bool unmapped;		/* UNMAPPED came */
 };
@@ -247,6 +250,10 @@ bool obj_unmap_run(struct core *core, uint32_t slot, struct core_op *op);
 int obj_unmap_done(struct core *core, uint32_t slot,
 		   const struct core_event *ev);
 int obj_unmapped(struct core *core, uint32_t obj);
+int obj_trim_start(struct core *core, uint32_t slot);
+bool obj_trim_run(struct core *core, uint32_t slot, struct core_op *op);
+int obj_trim_done(struct core *core, uint32_t slot,
+		  const struct core_event *ev);
 /* One of the imports that an OBJ_DESTROY waits for has ended its release. */
 void obj_import_released(struct core *core, uint32_t obj, uint32_t status);
 

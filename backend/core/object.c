@@ -42,7 +42,7 @@ static void obj_free(struct core *core, uint32_t slot)
 	struct object *obj = &core->obj[slot];
 
 	idmap_remove(&core->obj_ids, obj->id);
-	core->pages_used -= obj->nr_pages;
+	core->pages_used -= obj->nr_pages - obj->nr_trimmed;
 	obj->used = false;
 	pool_put(&core->obj_pool, slot);
 }
@@ -158,6 +158,8 @@ int obj_destroy_start(struct core *core, uint32_t slot)
 			       NO_INDEX);
 		return 0;
 	}
+	if (obj->trimming)
+		return -EPROTO;
 	rq->obj = id;
 	rq->phase = PHASE_RELEASE;
 	rq->item.place = PLACE_WAIT;
@@ -235,5 +237,58 @@ int obj_unmapped(struct core *core, uint32_t slot)
 		return -EINVAL;
 	obj->unmapped = true;
 	obj_unmap_progress(core, slot);
+	return 0;
+}
+
+int obj_trim_start(struct core *core, uint32_t slot)
+{
+	struct request *rq = &core->req[slot];
+	const struct xen_userptrif_obj_trim *req = &rq->req.op.obj_trim;
+	uint32_t id = idmap_find(&core->obj_ids, req->obj_id);
+	struct object *obj = id == IDMAP_NONE ? NULL : &core->obj[id];
+
+	if (!obj || obj->state != OBJ_LIVE) {
+		request_answer(core, slot, XENUSERPTR_STATUS_NO_ENTRY,
+			       NO_INDEX);
+		return 0;
+	}
+	if (obj->trimming || req->first_page >= obj->nr_pages ||
+	    req->nr_pages > obj->nr_pages - req->first_page)
+		return -EPROTO;
+	obj->trimming = true;
+	rq->obj = id;
+	rq->phase = PHASE_TRIM;
+	item_ready(core, ITEM(ITEM_REQUEST, slot));
+	return 0;
+}
+
+bool obj_trim_run(struct core *core, uint32_t slot, struct core_op *op)
+{
+	const struct xen_userptrif_obj_trim *req =
+		&core->req[slot].req.op.obj_trim;
+
+	op_begin(core, op, CORE_OP_TRIM, ITEM(ITEM_REQUEST, slot));
+	op->obj = core->req[slot].obj;
+	op->first = req->first_page;
+	op->nr = req->nr_pages;
+	return true;
+}
+
+/* The adapter refuses what was given back before, so nothing counts twice. */
+int obj_trim_done(struct core *core, uint32_t slot, const struct core_event *ev)
+{
+	struct request *rq = &core->req[slot];
+	struct object *obj = &core->obj[rq->obj];
+	uint32_t nr = rq->req.op.obj_trim.nr_pages;
+
+	if (ev->status == XENUSERPTR_STATUS_OK &&
+	    nr > obj->nr_pages - obj->nr_trimmed)
+		return -EINVAL;
+	obj->trimming = false;
+	if (ev->status == XENUSERPTR_STATUS_OK) {
+		obj->nr_trimmed += nr;
+		core->pages_used -= nr;
+	}
+	request_answer(core, slot, status_clean(ev->status), NO_INDEX);
 	return 0;
 }

@@ -10,6 +10,8 @@
  *   VM_CREATE   vm_id in use
  *   OBJ_CREATE  obj_id in use; nr_pages 0 or above the protocol's limit;
  *               gref_directory 0; a directory that dir.c refuses
+ *   OBJ_TRIM    nr_pages 0; outside of the object; with another OBJ_TRIM of
+ *               the object in flight, as an OBJ_DESTROY then
  *   VM_BIND     nr_ops not 1 (inline), 0 or above 65536 (indirect);
  *               gref_directory not as the flag says; op number undefined;
  *               obj_id or offset of an operation that has none
@@ -59,6 +61,14 @@ static int obj_destroy_validate(const struct xen_userptrif_req *untrusted_req)
 	uint32_t untrusted_flags = untrusted_req->op.obj_destroy.flags;
 
 	return (untrusted_flags & ~XENUSERPTR_DESTROY_DISCARD) ? -EPROTO : 0;
+}
+
+static int obj_trim_validate(const struct xen_userptrif_req *untrusted_req)
+{
+	const struct xen_userptrif_obj_trim *untrusted_op =
+		&untrusted_req->op.obj_trim;
+
+	return untrusted_op->flags || !untrusted_op->nr_pages ? -EPROTO : 0;
 }
 
 static int vm_bind_validate(const struct xen_userptrif_req *untrusted_req)
@@ -148,6 +158,9 @@ static const struct {
 	[XENUSERPTR_OP_QUIESCE] = {
 		sizeof(struct xen_userptrif_quiesce),
 		quiesce_validate, quiesce_start },
+	[XENUSERPTR_OP_OBJ_TRIM] = {
+		sizeof(struct xen_userptrif_obj_trim),
+		obj_trim_validate, obj_trim_start },
 };
 
 #define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))

@@ -16,6 +16,7 @@ static const struct phase_ops phases[NR_PHASES] = {
 	[PHASE_MAP]        = { obj_map_run, obj_map_done },
 	[PHASE_RELEASE]    = { NULL, NULL },
 	[PHASE_UNMAP]      = { obj_unmap_run, obj_unmap_done },
+	[PHASE_TRIM]       = { obj_trim_run, obj_trim_done },
 	[PHASE_VM_OPEN]    = { vm_open_run, vm_open_done },
 	[PHASE_VM_CLOSE]   = { vm_close_run, vm_close_done },
 	[PHASE_VM_JOBS]    = { NULL, NULL },

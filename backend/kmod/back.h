@@ -108,7 +108,12 @@ struct back_object {
 	struct dma_resv resv;		/* of the dma-buf; outlives it */
 	u32 nr;
 	bool readonly;
-	bool silent;			/* MAP failed: no UNMAPPED record */
+	bool silent;			/* nobody waits for an UNMAPPED record */
+
+	/* Under the lock of resv, once exported: */
+	u32 nr_maps;			/* mappings of importers */
+	u32 nr_trimmed;			/* pages that are blank now */
+	struct page *blank;		/* in place of what was trimmed */
 
 	struct page **pages;
 	grant_handle_t *handles;
@@ -179,7 +184,20 @@ void back_object_free(struct back_object *object);
 /* True if the domain @domid exists now. */
 bool back_domain_exists(domid_t domid);
 
+struct back_object *back_object_new(struct back_binding *binding, u32 nr);
+/* One object more: -EDQUOT when there are too many. */
+int back_object_count(struct back_binding *binding);
+
+/* trim.c */
+int back_trim_ioctl(struct back_binding *binding, void __user *arg);
+
 /* unmap.c */
+/*
+ * One attempt to unmap: what has to happen first, or NULL when all pages are
+ * unmapped; then back_object_end() is due. Waits at most @timeout for fences.
+ */
+const char *back_retire_step(struct back_object *object, unsigned long timeout);
+void back_object_end(struct back_object *object);
 void back_object_retire_init(struct back_object *object);
 /* The dma-buf is gone. Takes over the object; does not sleep. */
 void back_object_retire(struct back_object *object);
@@ -189,6 +207,8 @@ void back_object_abort(struct back_object *object);
 /* dmabuf.c */
 /* Does not consume the object on failure. */
 struct dma_buf *back_object_export(struct back_object *object);
+/* The object behind a dma-buf, or NULL if it is not one of ours. */
+struct back_object *back_object_of(const struct dma_buf *dmabuf);
 
 /* revoke.c */
 extern bool back_revocable;

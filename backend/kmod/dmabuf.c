@@ -2,8 +2,8 @@
 /*
  * An object as a dma-buf.
  *
- * A dynamic exporter whose memory never moves: pin() succeeds and the dma-buf
- * never invalidates a mapping. There is no CPU access: no mmap(), and no
+ * A dynamic exporter whose memory never moves, so pin() succeeds. Mappings are
+ * invalidated only when some pages are given back (trim.c). There is no CPU access: no mmap(), and no
  * vmap(), which a PV domain could not do with pages of another domain.
  * Importers that touch the memory by CPU go page by page through sg_page().
  *
@@ -113,6 +113,7 @@ static struct sg_table *back_dmabuf_map(struct dma_buf_attachment *attach,
 		ret = -EIO;
 		goto unmap_sgt;
 	}
+	object->nr_maps++;
 	return sgt;
 
 unmap_sgt:
@@ -128,6 +129,7 @@ static void back_dmabuf_unmap(struct dma_buf_attachment *attach,
 {
 	struct back_object *object = attach->dmabuf->priv;
 
+	object->nr_maps--;
 	dma_unmap_sgtable(attach->dev, sgt, back_direction(object, dir),
 			  DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
@@ -146,6 +148,11 @@ static const struct dma_buf_ops back_dmabuf_ops = {
 	.unmap_dma_buf = back_dmabuf_unmap,
 	.release = back_dmabuf_release,
 };
+
+struct back_object *back_object_of(const struct dma_buf *dmabuf)
+{
+	return dmabuf->ops == &back_dmabuf_ops ? dmabuf->priv : NULL;
+}
 
 struct dma_buf *back_object_export(struct back_object *object)
 {

@@ -3,8 +3,9 @@
  * xen_userptr_back: the character device /dev/xen/userptr-back.
  *
  * First stop of walk A in the backend domain: userptrd opens the device, binds
- * it to a guest (bind.c), maps grants (map.c) into dma-bufs (dmabuf.c), and
- * reads a record (record.c) when one has been unmapped (unmap.c). Walk B comes
+ * it to a guest (bind.c), maps grants (map.c) into dma-bufs (dmabuf.c),
+ * gives parts of them back (trim.c), and reads a record (record.c) when one has
+ * been unmapped (unmap.c). Walk B comes
  * through OPS (revoke.c) and the wants (channel.c, want.c). This file only
  * opens, closes and dispatches. No locks.
  */
@@ -43,6 +44,8 @@ static long back_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return back_bind_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_MAP:
 		return back_map_ioctl(binding, uarg);
+	case XEN_USERPTR_BACK_TRIM:
+		return back_trim_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_STATS:
 		return back_stats_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_OPS:

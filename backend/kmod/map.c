@@ -90,7 +90,7 @@ static bool back_object_arrays_alloc(struct back_object *object)
 	return true;
 }
 
-static struct back_object *back_object_new(struct back_binding *binding, u32 nr)
+struct back_object *back_object_new(struct back_binding *binding, u32 nr)
 {
 	struct back_object *object = back_fault() ? NULL :
 		kzalloc(sizeof(*object), GFP_KERNEL_ACCOUNT);
@@ -219,6 +219,15 @@ static int back_object_fill(struct back_object *object,
 	return ret;
 }
 
+int back_object_count(struct back_binding *binding)
+{
+	if (atomic64_inc_return(&binding->objects) +
+	    atomic64_read(&binding->records_unread) <= BACK_MAX_OBJECTS)
+		return 0;
+	atomic64_dec(&binding->objects);
+	return -EDQUOT;
+}
+
 /*
  * Takes what an object needs: its place in the counts, its budget, its pages.
  * From here on it ends in back_object_retire() or back_object_abort().
@@ -230,11 +239,9 @@ back_object_create(struct back_binding *binding,
 	struct back_object *object;
 	int ret;
 
-	if (atomic64_inc_return(&binding->objects) +
-	    atomic64_read(&binding->records_unread) > BACK_MAX_OBJECTS) {
-		ret = -EDQUOT;
-		goto drop_count;
-	}
+	ret = back_object_count(binding);
+	if (ret)
+		return ERR_PTR(ret);
 	ret = back_budget_charge(binding, args->nr);
 	if (ret)
 		goto drop_count;

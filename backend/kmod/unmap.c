@@ -82,14 +82,31 @@ static void back_object_read(struct back_record *record)
 	back_object_free(object);
 }
 
+/* Take the blank pages out of the array; returns how many are left. */
+static u32 back_blank_drop(struct back_object *object)
+{
+	u32 i, nr = 0;
+
+	if (!object->blank)
+		return object->nr;
+	for (i = 0; i < object->nr; i++)
+		if (object->pages[i] != object->blank)
+			object->pages[nr++] = object->pages[i];
+	__free_page(object->blank);
+	object->blank = NULL;
+	return nr;
+}
+
 /* Nothing is mapped any more. The object becomes its record. */
-static void back_object_end(struct back_object *object)
+void back_object_end(struct back_object *object)
 {
 	struct back_binding *binding = object->binding;
+	u32 nr = back_blank_drop(object);
 
-	gnttab_free_pages(object->nr, object->pages);
+	if (nr)
+		gnttab_free_pages(nr, object->pages);
 	back_wants_unmapped(binding, object->grefs, object->nr);
-	back_budget_uncharge(binding, object->nr);
+	back_budget_uncharge(binding, nr);
 	back_object_arrays_free(object);
 	atomic64_dec(&back_host_objects);
 	atomic64_inc(&binding->records_unread);
@@ -114,13 +131,12 @@ static void back_retire_log(struct back_object *object, const char *what)
 		jiffies_to_msecs(jiffies - object->retire_start) / 1000);
 }
 
-/* What has to happen first, or NULL when all pages are unmapped. */
-static const char *back_retire_step(struct back_object *object)
+const char *back_retire_step(struct back_object *object, unsigned long timeout)
 {
 	u32 i;
 
 	if (dma_resv_wait_timeout(&object->resv, DMA_RESV_USAGE_BOOKKEEP,
-				  false, RETIRE_FENCE_WAIT) <= 0)
+				  false, timeout) <= 0)
 		return "GPU work unfinished";
 	/* Whoever took a reference can still reach the guest's memory. */
 	for (i = 0; i < object->nr; i++)
@@ -139,7 +155,7 @@ static void back_retire_work(struct work_struct *work)
 {
 	struct back_object *object =
 		container_of(to_delayed_work(work), struct back_object, retire);
-	const char *obstacle = back_retire_step(object);
+	const char *obstacle = back_retire_step(object, RETIRE_FENCE_WAIT);
 	unsigned long delay;
 
 	if (!obstacle) {

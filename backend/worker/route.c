@@ -45,6 +45,7 @@ static int route_op(struct route *route, const struct core_op *op)
 	case CORE_OP_READ_BIND:
 	case CORE_OP_MAP:
 	case CORE_OP_UNMAP:
+	case CORE_OP_TRIM:
 	case CORE_OP_VM_OPEN:
 	case CORE_OP_VM_CLOSE:
 	case CORE_OP_IMPORT:

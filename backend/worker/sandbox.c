@@ -49,6 +49,7 @@ static const int sandbox_calls[] = {
 static const unsigned long sandbox_ioctls[] = {
 	SYNC_IOC_FILE_INFO,
 	XEN_USERPTR_BACK_MAP,
+	XEN_USERPTR_BACK_TRIM,
 	XEN_USERPTR_BACK_STATS,
 	IOCTL_EVTCHN_NOTIFY,
 	IOCTL_GNTDEV_GRANT_COPY,

@@ -180,6 +180,18 @@ static void work_map(struct work_env *env, struct work *work)
 	status_add(&env->status->pages_mapped, object->nr);
 }
 
+static void work_trim(struct work_env *env, struct work *work)
+{
+	int ret = -EIO;
+
+	if (env->objects[work->op.obj].dmabuf >= 0)
+		ret = module_trim(env->module, env->objects[work->op.obj].dmabuf,
+				  work->op.first, work->op.nr);
+	if (ret)
+		log_debug("trim of %u pages: %s", work->op.nr, strerror(-ret));
+	work->status = work_status(ret);
+}
+
 /* The broker opens the GPU: the sandbox has no open(). */
 static int work_ask_gpu(const struct work_env *env)
 {
@@ -331,6 +343,9 @@ static void work_op(struct work_env *env, struct work *work)
 		break;
 	case CORE_OP_UNMAP:
 		work_drop_object(env, &env->objects[work->op.obj]);
+		break;
+	case CORE_OP_TRIM:
+		work_trim(env, work);
 		break;
 	case CORE_OP_VM_OPEN:
 		work_vm_open(env, work);

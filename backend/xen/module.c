@@ -53,6 +53,17 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 	return ret;
 }
 
+int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
+{
+	struct xen_userptr_back_trim trim = {
+		.fd = dmabuf,
+		.first = first,
+		.nr = nr,
+	};
+
+	return ioctl(module, XEN_USERPTR_BACK_TRIM, &trim) == 0 ? 0 : -errno;
+}
+
 int module_read(int module, struct xen_userptr_back_record *record)
 {
 	ssize_t ret;

@@ -28,6 +28,13 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 	       uint64_t cookie, uint32_t *error_index);
 
 /**
+ * module_trim() - give pages of the object behind @dmabuf back
+ *
+ * Returns 0 or -errno as XEN_USERPTR_BACK_TRIM. May sleep, for 3 s at most.
+ */
+int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr);
+
+/**
  * module_read() - the next record
  *
  * Returns 1, 0 (none there now), or -errno.

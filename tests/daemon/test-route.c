@@ -267,6 +267,16 @@ static int call_destroy(uint32_t obj)
 	return call(&req);
 }
 
+static int call_trim(uint32_t obj, uint32_t first, uint32_t nr)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_TRIM };
+
+	req.op.obj_trim.obj_id = obj;
+	req.op.obj_trim.first_page = first;
+	req.op.obj_trim.nr_pages = nr;
+	return call(&req);
+}
+
 static void fill_binds(uint32_t obj)
 {
 	uint32_t i;
@@ -341,11 +351,12 @@ static int life(unsigned int *nr_ok)
 	ret[2] = ret[1] < 0 ? ret[1] : call_bind(3, 5);
 	ret[3] = ret[2] < 0 ? ret[2] : call_exec(3, 7);
 	ret[4] = ret[3] < 0 ? ret[3] : end_jobs(false);
-	ret[5] = ret[4] < 0 ? ret[4] : call_destroy(5);
-	ret[6] = ret[5] < 0 ? ret[5] : call_vm(XENUSERPTR_OP_VM_DESTROY, 3);
-	for (i = 0, *nr_ok = 0; i < 7; i++)
+	ret[5] = ret[4] < 0 ? ret[4] : call_trim(5, 2, 10);
+	ret[6] = ret[5] < 0 ? ret[5] : call_destroy(5);
+	ret[7] = ret[6] < 0 ? ret[6] : call_vm(XENUSERPTR_OP_VM_DESTROY, 3);
+	for (i = 0, *nr_ok = 0; i < 8; i++)
 		*nr_ok += ret[i] == 0;
-	return ret[6] < 0 ? ret[6] : 0;
+	return ret[7] < 0 ? ret[7] : 0;
 }
 
 static void a_life_without_failure(void **state)
@@ -354,7 +365,7 @@ static void a_life_without_failure(void **state)
 
 	(void)state;
 	assert_int_equal(life(&nr_ok), 0);
-	assert_int_equal(nr_ok, 7);
+	assert_int_equal(nr_ok, 8);
 	assert_int_equal(fake_module.nr, PAGES);
 	assert_int_equal(fake_module.first_gref, GREF(0));
 	assert_int_equal(fake_module.last_gref, GREF(PAGES - 1));
@@ -396,7 +407,7 @@ static void a_life_with_each_failure(void **state)
 		}
 		if (ret)
 			assert_int_equal(ret, -ENOMEM);
-		if (!fake_fail_hit() && ret == 0 && nr_ok == 7)
+		if (!fake_fail_hit() && ret == 0 && nr_ok == 8)
 			break;
 		route_teardown(state);
 	} while (nth < 1000);

@@ -23,6 +23,7 @@
 
 #include "helper.h"
 #include "sandbox.h"
+#include "xen_userptr_back.h"
 
 /* Runs @inside in a child behind the filter; its status as of waitpid(). */
 static int run_inside(void (*inside)(void *arg), void *arg)
@@ -87,6 +88,27 @@ static void the_filter_loads(void **state)
 {
 	(void)state;
 	assert_int_equal(run_inside(do_nothing, NULL), 0);
+}
+
+/* Each call that the worker makes of the module; the descriptor is a wrong one. */
+static void do_module_calls(void *arg)
+{
+	static const unsigned long calls[] = {
+		XEN_USERPTR_BACK_MAP, XEN_USERPTR_BACK_TRIM,
+		XEN_USERPTR_BACK_STATS,
+	};
+	size_t i;
+
+	(void)arg;
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (ioctl(-1, calls[i], NULL) != -1 || errno != EBADF)
+			_exit(98);
+}
+
+static void the_module_can_be_called(void **state)
+{
+	(void)state;
+	assert_int_equal(run_inside(do_module_calls, NULL), 0);
 }
 
 static void what_is_not_needed_kills(void **state)
@@ -193,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_filter_loads),
+		cmocka_unit_test(the_module_can_be_called),
 		cmocka_unit_test(what_is_not_needed_kills),
 		cmocka_unit_test(a_loop_lives_and_ends),
 	};

@@ -193,3 +193,14 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 	fake_module.last_gref = grefs[nr - 1];
 	return fd;
 }
+
+int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
+{
+	(void)module;
+	(void)dmabuf;
+	if (fake_fail())
+		return -EBUSY;
+	fake_module.trim_first = first;
+	fake_module.trim_nr = nr;
+	return 0;
+}

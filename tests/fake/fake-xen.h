@@ -31,6 +31,8 @@ struct fake_module {
 	uint64_t cookie;
 	uint32_t first_gref;
 	uint32_t last_gref;
+	uint32_t trim_first;	/* of the last TRIM */
+	uint32_t trim_nr;
 };
 extern struct fake_module fake_module;
 

@@ -38,15 +38,17 @@ static const struct field fields[] = {
 	{ 7, 24, 8, ANY },
 	{ 8, 8, 4, ANY },	{ 8, 12, 4, ANY },
 	{ 9, 8, 4, FLAGS(0) },	{ 9, 12, 4, FLAGS(0) },
-	/* VM_BIND by what it is: 10 inline map, 11 inline other, 12 indirect */
-	{ 10, 8, 4, ANY },	{ 10, 16, 4, 1, 1, 0 },
-	{ 10, 24, 4, 1, 1, 0 },	{ 10, 28, 4, FLAGS(1) },
-	{ 10, 32, 4, ANY },	{ 10, 40, 8, ANY },	{ 10, 48, 8, ANY },
-	{ 10, 56, 8, ANY },
-	{ 11, 8, 4, ANY },	{ 11, 16, 4, 1, 1, 0 },
-	{ 11, 24, 4, 2, 3, 0 },	{ 11, 48, 8, ANY },	{ 11, 56, 8, ANY },
-	{ 12, 8, 4, ANY },	{ 12, 12, 4, 1, 1, 0 },
-	{ 12, 16, 4, 1, 65536, 0 }, { 12, 20, 4, 1, UINT32_MAX, 0 },
+	{ 10, 8, 4, ANY },	{ 10, 12, 4, FLAGS(0) },
+	{ 10, 16, 4, ANY },	{ 10, 20, 4, 1, UINT32_MAX, 0 },
+	/* VM_BIND by what it is: 101 inline map, 102 other, 103 indirect */
+	{ 101, 8, 4, ANY },	{ 101, 16, 4, 1, 1, 0 },
+	{ 101, 24, 4, 1, 1, 0 },	{ 101, 28, 4, FLAGS(1) },
+	{ 101, 32, 4, ANY },	{ 101, 40, 8, ANY },	{ 101, 48, 8, ANY },
+	{ 101, 56, 8, ANY },
+	{ 102, 8, 4, ANY },	{ 102, 16, 4, 1, 1, 0 },
+	{ 102, 24, 4, 2, 3, 0 },	{ 102, 48, 8, ANY },	{ 102, 56, 8, ANY },
+	{ 103, 8, 4, ANY },	{ 103, 12, 4, 1, 1, 0 },
+	{ 103, 16, 4, 1, 65536, 0 }, { 103, 20, 4, 1, UINT32_MAX, 0 },
 };
 
 static uint64_t number(const uint8_t *octet, unsigned int size)
@@ -61,10 +63,10 @@ static uint64_t number(const uint8_t *octet, unsigned int size)
 static uint8_t shape_of(const uint8_t *packet)
 {
 	if (packet[2] != 5)
-		return packet[2] >= 1 && packet[2] <= 9 ? packet[2] : 0;
+		return packet[2] >= 1 && packet[2] <= 10 ? packet[2] : 0;
 	if (number(packet + 12, 4) == 1)
-		return 12;
-	return number(packet + 24, 4) == 1 ? 10 : 11;
+		return 103;
+	return number(packet + 24, 4) == 1 ? 101 : 102;
 }
 
 static bool oracle(const uint8_t *packet)

@@ -74,12 +74,33 @@ static void do_obj_create(struct fake *fake, struct source *src)
 		fake_obj_create(fake, id, nr, flags);
 }
 
+/* An honest frontend waits for the answer then. */
+static bool is_trimming(const struct fake *fake, uint32_t id)
+{
+	uint32_t slot = idmap_find(&fake->core->obj_ids, id);
+
+	return slot != IDMAP_NONE && fake->core->obj[slot].trimming;
+}
+
 static void do_obj_destroy(struct fake *fake, struct source *src)
 {
 	uint32_t id = source_below(src, NR_OBJ_IDS);
 
-	if (one_in(src, 4))
+	if (one_in(src, 4) && !is_trimming(fake, id))
 		fake_obj_destroy(fake, id);
+}
+
+static void do_obj_trim(struct fake *fake, struct source *src)
+{
+	uint32_t id = source_below(src, NR_OBJ_IDS);
+	uint32_t slot = idmap_find(&fake->core->obj_ids, id);
+	uint32_t nr_pages = slot == IDMAP_NONE ? 40 :
+			    fake->core->obj[slot].nr_pages;
+	uint32_t first = source_below(src, nr_pages);
+
+	if (!is_trimming(fake, id))
+		fake_obj_trim(fake, id, first,
+			      1 + source_below(src, nr_pages - first));
 }
 
 /* Mostly right, sometimes wrong in one field. */
@@ -202,7 +223,7 @@ void action_honest(struct fake *fake, struct source *src)
 				       struct source *src) = {
 		do_vm_create, do_vm_destroy, do_obj_create, do_obj_create,
 		do_obj_destroy, do_bind, do_bind, do_bind, do_bind_list,
-		do_bind_list, do_exec, do_exec, do_query,
+		do_bind_list, do_exec, do_exec, do_query, do_obj_trim,
 	};
 	static void (*const endings[])(struct fake *fake,
 				       struct source *src) = {
@@ -213,7 +234,7 @@ void action_honest(struct fake *fake, struct source *src)
 
 	fake->max_ops = 1 + source_below(src, 8);
 	/* An honest guest does not send more than its ring holds. */
-	if (i < 13 && fake->nr_in_flight < fake->limits.max_requests)
+	if (i < 14 && fake->nr_in_flight < fake->limits.max_requests)
 		actions[i](fake, src);
 	else
 		endings[i % 7](fake, src);

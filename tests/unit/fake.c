@@ -61,6 +61,10 @@ struct fake *fake_new(const struct core_limits *limits,
 
 void fake_free(struct fake *fake)
 {
+	unsigned int i;
+
+	for (i = 0; i < FAKE_MAX; i++)
+		free(fake->obj[i].trimmed);
 	free(fake->mem);
 	free(fake);
 }
@@ -180,6 +184,11 @@ static void op_legal(const struct fake *fake, const struct core_op *op)
 	case CORE_OP_UNMAP:
 		FAKE_ASSERT(fake->obj[op->obj].mapped);
 		FAKE_ASSERT(!imported_anywhere(fake, op->obj));
+		break;
+	case CORE_OP_TRIM:
+		FAKE_ASSERT(fake->obj[op->obj].mapped && op->nr);
+		FAKE_ASSERT(op->first < fake->obj[op->obj].nr_pages &&
+			    op->nr <= fake->obj[op->obj].nr_pages - op->first);
 		break;
 	case CORE_OP_VM_OPEN:
 		FAKE_ASSERT(op->vm < fake->limits.max_vms);
@@ -315,6 +324,22 @@ static void bind_perform(struct fake *fake, const struct core_op *op)
 	}
 }
 
+/* As the module: all of them, and none that was given back before. */
+static bool trim_perform(struct fake *fake, const struct core_op *op)
+{
+	struct fake_obj *obj = &fake->obj[op->obj];
+	uint32_t i;
+
+	if (!obj->trimmed)
+		obj->trimmed = calloc(obj->nr_pages, sizeof(*obj->trimmed));
+	FAKE_ASSERT(obj->trimmed);
+	for (i = op->first; i < op->first + op->nr; i++)
+		if (obj->trimmed[i])
+			return false;
+	memset(obj->trimmed + op->first, true, op->nr);
+	return true;
+}
+
 static void op_perform(struct fake *fake, const struct core_op *op)
 {
 	switch (op->type) {
@@ -331,6 +356,8 @@ static void op_perform(struct fake *fake, const struct core_op *op)
 		fake->obj[op->obj].early = false;
 		fake->obj[op->obj].list = false;
 		fake->obj[op->obj].mapped = false;
+		free(fake->obj[op->obj].trimmed);
+		fake->obj[op->obj].trimmed = NULL;
 		break;
 	case CORE_OP_VM_OPEN:
 		fake->vm[op->vm].open = true;
@@ -355,6 +382,7 @@ static void op_perform(struct fake *fake, const struct core_op *op)
 			.seqno = op->seqno,
 		};
 		break;
+	case CORE_OP_TRIM:	/* it may refuse: trim_perform() */
 	case CORE_OP_READ_BIND:
 	case CORE_OP_RESPOND:
 	case CORE_OP_EVENT:
@@ -382,6 +410,9 @@ int fake_complete(struct fake *fake, unsigned int place, uint32_t status)
 		ev.status = fake->fail_status;
 		fake->nr_failed++;
 	}
+	if (ev.status == XENUSERPTR_STATUS_OK && op.type == CORE_OP_TRIM &&
+	    !trim_perform(fake, &op))
+		ev.status = XENUSERPTR_STATUS_INVALID;
 	if (ev.status == XENUSERPTR_STATUS_OK)
 		op_perform(fake, &op);
 	else if (op.type == CORE_OP_MAP)

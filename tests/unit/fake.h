@@ -39,6 +39,7 @@ struct fake_obj {
 	bool early;		/* UNMAPPED came before the DONE */
 	uint32_t nr_pages;
 	uint32_t flags;
+	bool *trimmed;		/* by page; NULL: none */
 };
 
 struct fake_vm {
@@ -136,6 +137,8 @@ uint16_t fake_vm_destroy(struct fake *fake, uint32_t vm);
 uint16_t fake_obj_create(struct fake *fake, uint32_t obj, uint32_t nr_pages,
 			 uint32_t flags);
 uint16_t fake_obj_destroy(struct fake *fake, uint32_t obj);
+uint16_t fake_obj_trim(struct fake *fake, uint32_t obj, uint32_t first,
+		       uint32_t nr);
 uint16_t fake_bind(struct fake *fake, uint32_t vm,
 		   const struct xen_userptrif_bind_op *op);
 uint16_t fake_bind_list(struct fake *fake, uint32_t vm, uint32_t list,

@@ -59,6 +59,17 @@ uint16_t fake_obj_destroy(struct fake *fake, uint32_t obj)
 	return fake_send(fake, &req);
 }
 
+uint16_t fake_obj_trim(struct fake *fake, uint32_t obj, uint32_t first,
+		       uint32_t nr)
+{
+	struct xen_userptrif_req req = fake_req(XENUSERPTR_OP_OBJ_TRIM, 0);
+
+	req.op.obj_trim.obj_id = obj;
+	req.op.obj_trim.first_page = first;
+	req.op.obj_trim.nr_pages = nr;
+	return fake_send(fake, &req);
+}
+
 uint16_t fake_bind(struct fake *fake, uint32_t vm,
 		   const struct xen_userptrif_bind_op *op)
 {

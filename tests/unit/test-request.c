@@ -35,6 +35,9 @@ static struct xen_userptrif_req good(uint8_t operation)
 	case XENUSERPTR_OP_ADVISE:
 		req.op.advise.length = 1;
 		break;
+	case XENUSERPTR_OP_OBJ_TRIM:
+		req.op.obj_trim.nr_pages = 1;
+		break;
 	case XENUSERPTR_OP_QUERY:
 		req.op.query.what = XENUSERPTR_QUERY_LIMITS;
 		break;
@@ -60,7 +63,7 @@ static void request_good_ones(void **state)
 	uint8_t operation;
 
 	(void)state;
-	for (operation = 1; operation <= XENUSERPTR_OP_QUIESCE; operation++) {
+	for (operation = 1; operation <= XENUSERPTR_OP_OBJ_TRIM; operation++) {
 		struct xen_userptrif_req req = good(operation);
 
 		assert_int_equal(validate(&req), 0);
@@ -76,19 +79,21 @@ static void request_unknown_operation(void **state)
 		struct xen_userptrif_req req = good((uint8_t)operation);
 
 		assert_int_equal(validate(&req), operation >= 1 &&
-				 operation <= 9 ? 0 : -EPROTO);
+				 operation <= 10 ? 0 : -EPROTO);
 	}
 }
 
 /* Octets that each operation does not use must be zero, every one of them. */
 static void request_unused_octets(void **state)
 {
-	static const size_t size[] = { 0, 8, 8, 16, 8, 56, 40, 24, 8, 8 };
+	static const size_t size[] = {
+		0, 8, 8, 16, 8, 56, 40, 24, 8, 8, 16,
+	};
 	uint8_t operation;
 	size_t i;
 
 	(void)state;
-	for (operation = 1; operation <= XENUSERPTR_OP_QUIESCE; operation++) {
+	for (operation = 1; operation <= XENUSERPTR_OP_OBJ_TRIM; operation++) {
 		for (i = 3; i < sizeof(struct xen_userptrif_req); i++) {
 			struct xen_userptrif_req req = good(operation);
 
@@ -146,6 +151,9 @@ static const struct {
 	{ 8, FIELD(op.query.obj_id), 1, -EPROTO },
 	{ 9, FIELD(op.quiesce.flags), 1, -EPROTO },
 	{ 9, FIELD(op.quiesce.reserved), 1, -EPROTO },
+	{ 10, FIELD(op.obj_trim.flags), 1, -EPROTO },
+	{ 10, FIELD(op.obj_trim.nr_pages), 0, -EPROTO },
+	{ 10, FIELD(op.obj_trim.first_page), UINT32_MAX, 0 }, /* later */
 };
 
 static void request_fields(void **state)
