@@ -80,6 +80,9 @@ static int bind_check_object(const struct drm_xen_userptr_bind_op *op,
 		return -EINVAL;
 	if (obj->readonly && !(op->flags & DRM_XEN_USERPTR_BIND_READONLY))
 		return -EACCES;
+	if (xu_object_part_gone(obj, op->offset >> PAGE_SHIFT,
+				op->length >> PAGE_SHIFT))
+		return -ESTALE;
 	return xu_object_usable(obj, vm->conn);
 }
 

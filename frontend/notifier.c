@@ -2,12 +2,16 @@
 /*
  * notifier.c: what happens to a program's memory after it was registered.
  *
- * Unmapping starts the release of the object. Discarding pages (and KSM,
- * compaction and others, which look the same) only marks it: the next EXEC
- * compares the pages. The callback takes one spinlock, xu_device.check_lock,
- * and never waits, so it serves blockable and other callers alike, and with
- * several devices all are told before anybody waits for any of them.
+ * Pages that are unmapped are gone: they cannot be bound any more, the rest of
+ * the object stays as it is, and when nothing is left the release starts.
+ * Moving a mapping (mremap) unmaps it at the old address. Discarding pages (and
+ * KSM, compaction and others, which look the same) only marks the object: the
+ * next EXEC compares the pages that are not gone. The callback takes one
+ * spinlock, xu_device.check_lock, and never waits, so it serves blockable and
+ * other callers alike, and with several devices all are told before anybody
+ * waits for any of them.
  */
+#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -17,6 +21,26 @@
 
 #define COMPARE_BATCH	64U
 
+/* Lock held. Work for the pages of the whole object only where none is left. */
+static void range_gone(struct xu_range *range,
+		       const struct mmu_notifier_range *event)
+{
+	unsigned long end = range->addr +
+			    (unsigned long)range->nr_pages * PAGE_SIZE;
+	struct xu_object *obj = range->obj;
+	unsigned long first, last;
+
+	first = (max(event->start, range->addr) - range->addr) >> PAGE_SHIFT;
+	last = (min(event->end, end) - range->addr) >> PAGE_SHIFT;
+	obj->partly_gone = true;
+	if (event->event == MMU_NOTIFY_RELEASE ||
+	    last - first == obj->nr_pages)
+		obj->unmapped = true;
+	else
+		bitmap_set(obj->gone, range->first_page + first, last - first);
+	xu_object_collect(obj);
+}
+
 static bool range_invalidate(struct mmu_interval_notifier *notifier,
 			     const struct mmu_notifier_range *event,
 			     unsigned long seq)
@@ -25,15 +49,12 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 					      notifier);
 	struct xu_object *obj = range->obj;
 	struct xu_device *xd = obj->xd;
-	bool gone = event->event == MMU_NOTIFY_UNMAP ||
-		    event->event == MMU_NOTIFY_RELEASE;
 
 	spin_lock(&xd->check_lock);
 	mmu_interval_set_seq(notifier, seq);
-	if (gone && !obj->unmapped) {
-		obj->unmapped = true;
-		xu_object_get(obj);
-		queue_work(xu_release_wq, &obj->release_work);
+	if (event->event == MMU_NOTIFY_UNMAP ||
+	    event->event == MMU_NOTIFY_RELEASE) {
+		range_gone(range, event);
 	} else if (event->event == MMU_NOTIFY_CLEAR) {
 		obj->check = true;
 		if (list_empty(&obj->check_link))
@@ -42,6 +63,24 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 	spin_unlock(&xd->check_lock);
 	trace_xen_userptr_invalidate(obj, event);
 	return true;
+}
+
+bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr)
+{
+	bool gone;
+
+	if (!READ_ONCE(obj->partly_gone))
+		return false;
+	spin_lock(&obj->xd->check_lock);
+	gone = obj->unmapped ||
+	       find_next_bit(obj->gone, first + nr, first) < first + nr;
+	spin_unlock(&obj->xd->check_lock);
+	return gone;
+}
+
+bool xu_object_all_gone(struct xu_object *obj)
+{
+	return READ_ONCE(obj->unmapped) || bitmap_full(obj->gone, obj->nr_pages);
 }
 
 static const struct mmu_interval_notifier_ops range_notifier_ops = {
@@ -112,17 +151,38 @@ static int range_compare_batch(struct xu_object *obj,
 	return got == count ? same : 0;
 }
 
+/* The next pages to compare from @first on: not gone, at most a batch. */
+static u32 range_next_batch(const struct xu_object *obj,
+			    const struct xu_range *range, u32 *first)
+{
+	unsigned long end = range->first_page + range->nr_pages;
+	unsigned long from, to;
+
+	from = find_next_zero_bit(obj->gone, end, range->first_page + *first);
+	to = find_next_bit(obj->gone, end, from);
+	*first = from - range->first_page;
+	return min(to - from, (unsigned long)COMPARE_BATCH);
+}
+
+/* What is unmapped meanwhile differs because it is gone: then look again. */
 static int range_compare(struct xu_object *obj, const struct xu_range *range)
 {
-	u32 first, count;
+	u32 first = 0, count;
 	int same = 1;
 
-	for (first = 0; first < range->nr_pages && same == 1; first += count) {
-		count = min(range->nr_pages - first, COMPARE_BATCH);
+	while (same == 1) {
+		count = range_next_batch(obj, range, &first);
+		if (!count)
+			return 1;
 		if (mmap_read_lock_killable(obj->mm))
 			return -EINTR;
 		same = range_compare_batch(obj, range, first, count);
 		mmap_read_unlock(obj->mm);
+		if (same == 0 &&
+		    xu_object_part_gone(obj, range->first_page + first, count))
+			same = 1;
+		else
+			first += count;
 		cond_resched();
 	}
 	return same;

@@ -30,6 +30,7 @@ static void object_free(struct kref *ref)
 	xu_user_put(obj->user);
 	xu_conn_put(obj->conn);
 	mmdrop(obj->mm);
+	kvfree(obj->gone);
 	kvfree(obj->ranges);
 	kvfree(obj->pages);
 	kfree(obj);
@@ -52,7 +53,8 @@ static void object_leave(struct xu_object *obj, enum xu_object_state state)
 		xu_user_releasing(obj->user, obj->nr_granted);
 		atomic_inc(&xd->nr_releasing);
 		if (obj->state > XU_OBJECT_NEW) {
-			atomic_long_sub(obj->nr_pages, &xd->nr_pages);
+			atomic_long_sub(obj->nr_pages - obj->nr_collected,
+					&xd->nr_pages);
 			atomic_dec(&xd->nr_objects);
 		}
 	}
@@ -111,6 +113,8 @@ static void object_create_done(struct xu_req *req, int err,
 		trace_xen_userptr_object(obj, 0);
 		if (obj->released)
 			object_send_destroy(obj);
+		else if (READ_ONCE(obj->partly_gone))
+			xu_object_collect(obj);
 	}
 	spin_unlock(&obj->lock);
 	xu_kpages_free(dir); /* the backend has copied it */
@@ -173,7 +177,8 @@ void xu_object_release(struct xu_object *obj)
 	obj->released = true;
 	switch (obj->state) {
 	case XU_OBJECT_LIVE:
-		object_send_destroy(obj);
+		if (!obj->trimming)	/* else its end looks */
+			object_send_destroy(obj);
 		break;
 	case XU_OBJECT_NEW:		/* its creator looks */
 	case XU_OBJECT_CREATING:	/* the answer looks */
@@ -185,10 +190,22 @@ void xu_object_release(struct xu_object *obj)
 	spin_unlock(&obj->lock);
 }
 
+void xu_object_trimmed(struct xu_object *obj)
+{
+	spin_lock(&obj->lock);
+	obj->trimming = false;
+	if (obj->conn_lost)
+		object_start_end(obj);
+	else if (obj->released)
+		object_send_destroy(obj);
+	spin_unlock(&obj->lock);
+}
+
 void xu_object_conn_lost(struct xu_object *obj)
 {
 	spin_lock(&obj->lock);
-	if (obj->state == XU_OBJECT_LIVE)
+	obj->conn_lost = true;
+	if (obj->state == XU_OBJECT_LIVE && !obj->trimming)
 		object_start_end(obj);
 	spin_unlock(&obj->lock);
 }
@@ -248,6 +265,7 @@ static void object_end_work(struct work_struct *work)
 	struct xu_object *obj = container_of(work, struct xu_object, end_work);
 
 	xu_object_unwatch(obj);
+	xu_object_compact(obj);
 	if (obj->nr_pinned > obj->nr_granted)
 		unpin_user_pages(obj->pages + obj->nr_granted,
 				 obj->nr_pinned - obj->nr_granted);
@@ -258,12 +276,23 @@ static void object_end_work(struct work_struct *work)
 		xu_quarantine_object(obj);
 }
 
+void xu_object_collect(struct xu_object *obj)
+{
+	xu_object_get(obj);
+	if (!queue_work(xu_release_wq, &obj->release_work))
+		xu_object_put(obj);
+}
+
 static void object_release_work(struct work_struct *work)
 {
 	struct xu_object *obj = container_of(work, struct xu_object,
 					     release_work);
 
-	xu_object_release(obj);
+	xu_object_trim_finish(obj);
+	if (xu_object_all_gone(obj))
+		xu_object_release(obj);
+	else
+		xu_object_trim(obj);
 	xu_object_put(obj);
 }
 
@@ -288,8 +317,19 @@ static enum drm_gem_object_status object_gem_status(struct drm_gem_object *gem)
 	       DRM_GEM_OBJECT_RESIDENT : 0;
 }
 
+/*
+ * The memory is mapped already, by its owner. Without this the DRM core calls
+ * the node's mmap, which does not exist, for an exported dma-buf.
+ */
+static int object_gem_mmap(struct drm_gem_object *gem,
+			   struct vm_area_struct *vma)
+{
+	return -EOPNOTSUPP;
+}
+
 static const struct drm_gem_object_funcs object_gem_funcs = {
 	.free = object_gem_free,
+	.mmap = object_gem_mmap,
 	.status = object_gem_status,
 };
 
@@ -328,12 +368,15 @@ struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
 				    GFP_KERNEL_ACCOUNT);
 	obj->ranges = kvcalloc(nr_ranges, sizeof(*obj->ranges),
 			       GFP_KERNEL_ACCOUNT);
-	if (!obj->pages || !obj->ranges)
+	obj->gone = kvcalloc(BITS_TO_LONGS(obj->nr_pages),
+			     sizeof(*obj->gone), GFP_KERNEL_ACCOUNT);
+	if (!obj->pages || !obj->ranges || !obj->gone)
 		goto err_arrays;
 	__module_get(THIS_MODULE);
 	object_init(obj, conn, size);
 	return obj;
 err_arrays:
+	kvfree(obj->gone);
 	kvfree(obj->ranges);
 	kvfree(obj->pages);
 err_free:

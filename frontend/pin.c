@@ -33,7 +33,8 @@ int xu_object_charge(struct xu_object *obj)
 void xu_object_uncharge(struct xu_object *obj)
 {
 	if (obj->charged)
-		atomic64_sub(obj->nr_pages, &obj->mm->pinned_vm);
+		atomic64_sub(obj->nr_pages - obj->nr_collected,
+			     &obj->mm->pinned_vm);
 	obj->charged = false;
 }
 

@@ -49,15 +49,13 @@
 
 #include "../protocol/userptrif.h"
 #include "../protocol/xen_userptr_drm.h"
+#include "grant.h"
 
 /* Limits of one call. */
 #define XU_MAX_RANGES		65536U
 #define XU_MAX_SYNCS		1024U
 #define XU_MAX_ENGINES		64U
 #define XU_MAX_RING_PAGES	(1U << XENUSERPTR_MAX_RING_ORDER)
-
-/* The end of a private list of grefs, as drivers/xen/grant-table.c has it. */
-#define GREF_LIST_END		((grant_ref_t)0xffffffff)
 
 #define XU_NO_INDEX		(~0U)	/* of error_range and error_op */
 
@@ -68,74 +66,6 @@ struct xu_vm;
 
 extern struct workqueue_struct *xu_release_wq;
 extern struct workqueue_struct *xu_job_wq;
-
-/* ---- grant.c ---- */
-/*
- * Which page is granted under which gref, one table per access mode. An
- * entry is a value: the gref and the number of users of it.
- */
-struct xu_grants {
-	struct mutex lock;
-	struct xarray table[2];		/* [readonly], by page frame number */
-	domid_t domid;
-	atomic_long_t nr_grefs;
-};
-
-void xu_grants_init(struct xu_grants *grants, domid_t domid);
-void xu_grants_fini(struct xu_grants *grants);
-
-/*
- * Take @count grefs out of the free ones so that the reserve for disk and
- * network stays, as a private list. Never sleeps for long. -ENOSPC.
- */
-int xu_grefs_alloc(u32 count, grant_ref_t *head);
-
-/*
- * Grant @count pinned pages, at most 16384; each page that has a gref of
- * this access mode already keeps it and gets one user more. Writes the grefs
- * to @grefs. On failure (-ENOSPC, -ENOMEM) the first @done pages are granted
- * and wait for xu_grants_put(). May sleep.
- */
-int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
-		  bool readonly, u32 *grefs, u32 *done);
-
-/*
- * Drop one user of each of @count pages and unpin those that no gref of
- * ours needs any more. Pages whose grant the other domain still uses stay
- * pinned and granted, and are moved to the start of @pages. Returns their
- * number. May sleep; allocates nothing.
- */
-u32 xu_grants_put(struct xu_grants *grants, struct page **pages, u32 count,
-		  bool readonly);
-
-/* --------------------------------------------------------------- dir.c */
-
-/* Zeroed kernel pages that the backend may read. */
-struct xu_kpages {
-	struct list_head link;		/* in the retry list, quarantine.c */
-	u32 nr;
-	struct {
-		struct page *page;
-		grant_ref_t gref;
-	} entry[] __counted_by(nr);
-};
-
-/* Allocate and grant @nr pages. ERR_PTR(-ENOMEM, -ENOSPC). May sleep. */
-struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr);
-/* Free all whose grant has ended; true when nothing is left. */
-bool xu_kpages_try_free(struct xu_kpages *kpages);
-/* Free; what the backend still maps goes to the retry list. NULL is fine. */
-void xu_kpages_free(struct xu_kpages *kpages);
-
-/* A directory with room for @nr_entries grefs, chained and granted. */
-struct xu_kpages *xu_dir_create(domid_t domid, u32 nr_entries);
-/* The XENUSERPTR_DIR_ENTRIES entries of its page number @page. */
-u32 *xu_dir_grefs(struct xu_kpages *dir, u32 page);
-/* The gref that goes into a request. */
-static inline u32 xu_dir_gref(const struct xu_kpages *dir)
-{
-	return dir->entry[0].gref;
-}
 
 /* -------------------------------------------------------------- ring.c */
 
@@ -285,12 +215,23 @@ struct xu_object {
 	int create_err;			/* lock */
 	struct completion created;
 	struct xu_req req;		/* OBJ_CREATE, then OBJ_DESTROY */
+	struct xu_req trim_req;		/* OBJ_TRIM */
+	bool trimming;			/* lock: OBJ_TRIM is not finished */
+	bool trim_answered;		/* lock: ... but for trim_finish */
+	int trim_err;			/* lock */
+	bool no_trim;			/* release_work: it keeps what it has */
+	bool conn_lost;			/* lock: ... while trimming */
 
 	struct mm_struct *mm;
 	struct page **pages;
 	u32 nr_pages;			/* of the buffer */
-	u32 nr_pinned;			/* pages[0..nr_pinned) are pinned */
-	u32 nr_granted;			/* and the first nr_granted granted */
+	/*
+	 * pages[0..nr_pinned) are pinned, and the first nr_granted granted. What
+	 * was collected (trim.c) leaves NULLs, until ENDING closes the gaps.
+	 */
+	u32 nr_pinned;
+	u32 nr_granted;
+	u32 nr_collected;
 	bool charged;			/* in mm->pinned_vm, else in user */
 	struct xu_kpages *dir;
 
@@ -299,7 +240,9 @@ struct xu_object {
 	/* Under xd->check_lock: */
 	bool check;			/* memory may have been replaced */
 	bool stale;			/* memory was replaced; set once */
-	bool unmapped;			/* memory was unmapped; set once */
+	bool unmapped;			/* all of it was unmapped; set once */
+	bool partly_gone;		/* some of it was; set once */
+	unsigned long *gone;		/* bitmap of pages that were unmapped */
 	struct list_head check_link;	/* xd->check_list: check or stale */
 	u32 lost_pages;			/* xa_lock of conn->objs */
 
@@ -325,6 +268,13 @@ void xu_object_put(struct xu_object *obj);
 int xu_object_register(struct xu_object *obj);
 /* Start to let the object go. Never sleeps, any number of times. */
 void xu_object_release(struct xu_object *obj);
+/*
+ * Release or trim it in a work item, as far as its memory is gone. The caller has
+ * a reference, or is its notifier. Never sleeps.
+ */
+void xu_object_collect(struct xu_object *obj);
+/* An OBJ_TRIM is over: do what had to wait for it. */
+void xu_object_trimmed(struct xu_object *obj);
 /* Its connection broke. */
 void xu_object_conn_lost(struct xu_object *obj);
 /*
@@ -335,6 +285,13 @@ bool xu_object_try_end(struct xu_object *obj);
 void xu_object_released(struct xu_object *obj);
 /* -ENODEV, -ESTALE, or 0 when a VM of @conn may use it. */
 int xu_object_usable(struct xu_object *obj, struct xu_conn *conn);
+
+/* trim.c: give back what the program unmapped, when something else is left */
+void xu_object_trim(struct xu_object *obj);
+/* End what was answered, if anything was. */
+void xu_object_trim_finish(struct xu_object *obj);
+/* Take the NULLs out of the pages. Nobody else uses the object any more. */
+void xu_object_compact(struct xu_object *obj);
 
 /* create.c */
 int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
@@ -349,6 +306,9 @@ int xu_object_watch(struct xu_object *obj);
 void xu_object_unwatch(struct xu_object *obj);
 /* Compare what is marked "check" and may be mapped in @vm; -ESTALE. Sleeps. */
 int xu_vm_check_objects(struct xu_vm *vm);
+/* Was any of these pages, or all of the object, unmapped by the program? */
+bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr);
+bool xu_object_all_gone(struct xu_object *obj);
 /* Take an object off the list of those to compare. */
 void xu_object_uncheck(struct xu_object *obj);
 
@@ -594,6 +554,9 @@ void xu_xenbus_unregister(void);
 void xu_xenbus_conn_closed(struct xu_conn *conn);
 /* The backend is Connected: ask what it is and show the render node. */
 void xu_xenbus_conn_start(struct xu_conn *conn);
+
+/* debugfs.c: before the node is registered */
+void xu_debugfs_init(struct xu_device *xd);
 
 extern const struct attribute_group *xu_sysfs_groups[];
 #endif /* XEN_USERPTR_H */

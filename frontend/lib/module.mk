@@ -39,7 +39,9 @@ check-lib: $(BUILD)/test-lib $(BUILD)/lib/libxenuserptr.so.0 $(BUILD)/lib/libxen
 	@$(BUILD)/test-lib
 
 install-lib: $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0 $(BUILD)/lib/xenuserptr.pc
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 tools/packaging/libxenuserptr.3 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 frontend/lib/xenuserptr.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(BUILD)/lib/libxenuserptr.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(BUILD)/lib/libxenuserptr.so.0 $(DESTDIR)$(PREFIX)/lib

@@ -239,17 +239,14 @@ static int do_unmap(size_t nr)
 {
 	void *memory = pages_make(nr);
 	uint32_t object = pages_register(memory, nr);
-	int tries, err = 0;
+	int tries, err;
 
 	must("vm_create", xuptr_vm_create(device, &vm));
-	munmap((char *)memory + XUPTR_PAGE_SIZE, XUPTR_PAGE_SIZE);
+	munmap(memory, nr * XUPTR_PAGE_SIZE);
+	err = xuptr_map(device, vm, object, 0, XUPTR_PAGE_SIZE, DATA_VA, 0);
 	/* The release is started by the munmap and made by a work item. */
-	for (tries = 0; tries < 500 && !err; tries++) {
-		err = xuptr_map(device, vm, object, 0, XUPTR_PAGE_SIZE,
-				DATA_VA, 0);
-		if (!err)
-			usleep(10000);
-	}
+	for (tries = 0; tries < 500 && pinned_kib(); tries++)
+		usleep(10000);
 	return want("map", err, -ESTALE) || want("VmPin", (int)pinned_kib(), 0);
 }
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * grant.h: what is granted to the backend: pages of programs (grant.c) and
+ * pages of the kernel that the backend reads (dir.c).
+ */
+#ifndef XEN_USERPTR_GRANT_H
+#define XEN_USERPTR_GRANT_H
+
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+
+#include <xen/grant_table.h>
+
+/* The end of a private list of grefs, as drivers/xen/grant-table.c has it. */
+#define GREF_LIST_END		((grant_ref_t)0xffffffff)
+
+/* ---- grant.c ---- */
+/*
+ * Which page is granted under which gref, one table per access mode. An
+ * entry is a value: the gref and the number of users of it.
+ */
+struct xu_grants {
+	struct mutex lock;
+	struct xarray table[2];		/* [readonly], by page frame number */
+	domid_t domid;
+	atomic_long_t nr_grefs;
+};
+
+void xu_grants_init(struct xu_grants *grants, domid_t domid);
+void xu_grants_fini(struct xu_grants *grants);
+
+/*
+ * Take @count grefs out of the free ones so that the reserve for disk and
+ * network stays, as a private list. Never sleeps for long. -ENOSPC.
+ */
+int xu_grefs_alloc(u32 count, grant_ref_t *head);
+
+/*
+ * Grant @count pinned pages, at most 16384; each page that has a gref of
+ * this access mode already keeps it and gets one user more. Writes the grefs
+ * to @grefs. On failure (-ENOSPC, -ENOMEM) the first @done pages are granted
+ * and wait for xu_grants_put(). May sleep.
+ */
+int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly, u32 *grefs, u32 *done);
+
+/*
+ * Drop one user of each of @count pages and unpin those that no gref of
+ * ours needs any more. Pages whose grant the other domain still uses stay
+ * pinned and granted, and are moved to the start of @pages. Returns their
+ * number. May sleep; allocates nothing.
+ */
+u32 xu_grants_put(struct xu_grants *grants, struct page **pages, u32 count,
+		  bool readonly);
+
+/* --------------------------------------------------------------- dir.c */
+
+/* Zeroed kernel pages that the backend may read. */
+struct xu_kpages {
+	struct list_head link;		/* in the retry list, quarantine.c */
+	u32 nr;
+	struct {
+		struct page *page;
+		grant_ref_t gref;
+	} entry[] __counted_by(nr);
+};
+
+/* Allocate and grant @nr pages. ERR_PTR(-ENOMEM, -ENOSPC). May sleep. */
+struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr);
+/* Free all whose grant has ended; true when nothing is left. */
+bool xu_kpages_try_free(struct xu_kpages *kpages);
+/* Free; what the backend still maps goes to the retry list. NULL is fine. */
+void xu_kpages_free(struct xu_kpages *kpages);
+
+/* A directory with room for @nr_entries grefs, chained and granted. */
+struct xu_kpages *xu_dir_create(domid_t domid, u32 nr_entries);
+/* The XENUSERPTR_DIR_ENTRIES entries of its page number @page. */
+u32 *xu_dir_grefs(struct xu_kpages *dir, u32 page);
+/* The gref that goes into a request. */
+static inline u32 xu_dir_gref(const struct xu_kpages *dir)
+{
+	return dir->entry[0].gref;
+}
+
+#endif /* XEN_USERPTR_GRANT_H */
