@@ -4,7 +4,8 @@ DRM_CFLAGS = $(shell pkg-config --cflags libdrm)
 DRM_LIBS = $(shell pkg-config --libs libdrm)
 
 UT_SOURCES := $(addprefix tests/system/,userptr_test.c ut.c ut_create.c ut_bind.c \
-	ut_exec.c ut_limits.c gpu_cmd.c)
+	ut_exec.c ut_limits.c ut_mem.c ut_memory.c ut_process.c ut_va.c ut_share.c ut_gpus.c \
+	gpu_cmd.c)
 RIG_PROGRAMS += $(BUILD)/bin/userptr-test
 CHECK_TARGETS += $(BUILD)/bin/userptr-test
 
@@ -48,3 +49,11 @@ RIG_PROGRAMS += $(BUILD)/bin/bench-gnttab
 $(BUILD)/bin/bench-gnttab: tests/system/bench_gnttab.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxengnttab
+
+RIG_PROGRAMS += $(BUILD)/bin/va-diff
+CHECK_TARGETS += $(BUILD)/bin/va-diff
+
+$(BUILD)/bin/va-diff: tests/system/va_diff.c $(CORE_LIB) tests/softgpu/softgpu_drm.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu -Itests/unit -I$(CORE_DIR) -Iprotocol \
+		$(DRM_CFLAGS) -o $@ $< $(CORE_LIB) $(DRM_LIBS)

@@ -17,6 +17,7 @@
 
 static const struct ut_case *const tables[] = {
 	ut_create_cases, ut_bind_cases, ut_exec_cases, ut_limit_cases, ut_scenario_cases,
+	ut_memory_cases, ut_process_cases, ut_va_cases, ut_share_cases, ut_gpus_cases,
 };
 
 #define NR_TABLES	(sizeof(tables) / sizeof(tables[0]))
@@ -84,6 +85,11 @@ static const struct {
 	{ "bind", ut_bind_cases },
 	{ "exec", ut_exec_cases },
 	{ "limit", ut_limit_cases },
+	{ "memory", ut_memory_cases },
+	{ "process", ut_process_cases },
+	{ "va", ut_va_cases },
+	{ "share", ut_share_cases },
+	{ "gpus", ut_gpus_cases },
 };
 
 static int run_group_named(const char *name)

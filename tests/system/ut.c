@@ -44,7 +44,7 @@ static bool is_our_driver(int fd)
 	return ours;
 }
 
-int ut_node_open(void)
+int ut_node_open_nth(unsigned int nth)
 {
 	char path[32];
 	int minor, fd;
@@ -54,10 +54,19 @@ int ut_node_open(void)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
-		if (is_our_driver(fd))
+		if (is_our_driver(fd) && !nth--)
 			return fd;
 		close(fd);
 	}
+	return -1;
+}
+
+int ut_node_open(void)
+{
+	int fd = ut_node_open_nth(0);
+
+	if (fd >= 0)
+		return fd;
 	errno = ENODEV;
 	ut_error("no render node of xen_userptr");
 }

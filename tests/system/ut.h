@@ -39,6 +39,11 @@ extern const struct ut_case ut_bind_cases[];
 extern const struct ut_case ut_exec_cases[];
 extern const struct ut_case ut_limit_cases[];
 extern const struct ut_case ut_scenario_cases[];
+extern const struct ut_case ut_memory_cases[];
+extern const struct ut_case ut_process_cases[];
+extern const struct ut_case ut_va_cases[];
+extern const struct ut_case ut_share_cases[];
+extern const struct ut_case ut_gpus_cases[];
 
 #define UT_FAIL(...) \
 	(printf("%s:%d: ", __func__, __LINE__), printf(__VA_ARGS__), printf("\n"), exit(1))
@@ -55,6 +60,8 @@ void ut_error(const char *what) __attribute__((noreturn));
 
 /* The render node of the driver xen_userptr; ut_error() if there is none. */
 int ut_node_open(void);
+/* The same, of the device number @nth (0: the first); -1 if there is none. */
+int ut_node_open_nth(unsigned int nth);
 void ut_open(struct ut *ut);
 void ut_close(struct ut *ut);
 
