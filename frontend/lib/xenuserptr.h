@@ -166,7 +166,8 @@ struct xuptr_sync {
  *	an error (written on failure only)
  *
  * Without @syncs the change is done when the call returns. Errors: -EINVAL,
- * -ENOENT, -E2BIG, -ERANGE, -EACCES, -EDQUOT, -ENOMEM, -ENODEV.
+ * -ENOENT, -E2BIG, -ERANGE, -EACCES, -ESTALE (that part of the object was
+ * unmapped by the program), -EDQUOT, -ENOMEM, -ENODEV.
  */
 int xuptr_bind(struct xuptr_device *device, uint32_t vm,
 	       const struct xuptr_bind *ops, uint32_t nr_ops,
