@@ -167,20 +167,31 @@ static bool chunk_waits_stop(const struct chunk *chunk)
 	       (chunk->state == CHUNK_LOST && chunk->vram);
 }
 
-/* Each chunk that waits for this stop may go on. */
+static void vm_tell_chunk(struct mig *mig, uint32_t vm, uint32_t slot)
+{
+	const struct chunk *chunk = &mig->chunk[slot];
+
+	if (chunk->used && chunk->stopping & vm_bit(vm) &&
+	    chunk_waits_stop(chunk) && chunk_stopped(mig, chunk))
+		chunk_event(mig, slot, CHUNK_EV_STOPPED);
+}
+
+/*
+ * Each chunk that waits for this stop may go on. A want waits here, so only
+ * chunks that move are looked at, unless a lost one still has VRAM.
+ */
 static void vm_tell_chunks(struct mig *mig, uint32_t vm)
 {
-	uint32_t slot;
+	uint32_t slot = mig->active.first;
 
-	for (slot = 0; slot < mig->chunk_pool.fresh; slot++) {
-		struct chunk *chunk = &mig->chunk[slot];
+	while (slot != NONE) {
+		uint32_t next = mig->chunk[slot].links[LIST_ACTIVE].next;
 
-		if (!chunk->used || !(chunk->stopping & vm_bit(vm)) ||
-		    !chunk_stopped(mig, chunk))
-			continue;
-		if (chunk_waits_stop(chunk))
-			chunk_event(mig, slot, CHUNK_EV_STOPPED);
+		vm_tell_chunk(mig, vm, slot);
+		slot = next;
 	}
+	for (slot = 0; mig->lost_vram && slot < mig->chunk_pool.fresh; slot++)
+		vm_tell_chunk(mig, vm, slot);
 }
 
 void mig_vm_idle(struct mig *mig, uint32_t vm)

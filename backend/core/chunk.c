@@ -109,6 +109,7 @@ void chunk_free_vram(struct mig *mig, uint32_t slot)
 		return;
 	chunk->vram = false;
 	mig->vram_used -= chunk->nr;
+	mig->lost_vram -= chunk->state == CHUNK_LOST;
 	chunk_note(mig, mig->free_due, slot);
 }
 
@@ -352,6 +353,7 @@ static void do_tell(struct mig *mig, uint32_t slot)
 	struct chunk *chunk = &mig->chunk[slot];
 
 	mig->stats.losses++;
+	mig->lost_vram += chunk->vram;
 	chunk->guest = MIG_ACCESS_WRITE;
 	chunk->hurry = false;
 	chunk->adrift = false;

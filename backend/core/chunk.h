@@ -253,6 +253,7 @@ struct mig {
 	uint64_t gpu_full[MIG_MAX_GPUS];	/* ms: until then no ALLOC */
 	uint32_t gpus_gone;	/* mask */
 	uint32_t leaving;	/* chunks on their way out */
+	uint32_t lost_vram;	/* lost chunks whose VRAM is kept */
 	uint32_t next_stop;
 	uint32_t cursor;	/* of the policy's pass */
 	uint32_t pass_left;	/* chunks that the pass still has to see */

@@ -143,6 +143,7 @@ struct recount {
 	uint32_t active;
 	uint32_t due;
 	uint32_t leaving;
+	uint32_t lost_vram;
 	uint32_t holds;
 	uint32_t chunks;
 	uint32_t bad[MIG_MAX_VMS];
@@ -166,6 +167,8 @@ static void recount_chunk(struct recount *re, const struct chunk *chunk)
 	re->holds += chunk->holds;
 	re->leaving += chunk->state >= CHUNK_ALLOCATING &&
 		       chunk->state <= CHUNK_BINDING_OUT;
+	re->lost_vram += chunk->vram && (chunk->state == CHUNK_LOST ||
+					 chunk->state == CHUNK_LOST_UNBINDING);
 	recount_mask(re->bad, chunk->bad);
 	recount_mask(re->holders, chunk->stopping);
 }
@@ -238,7 +241,8 @@ int mig_check(const struct mig *mig)
 	}
 	if (re.vram != mig->vram_used || re.active != mig->active.nr ||
 	    re.due != mig->urgent.nr + mig->due.nr ||
-	    re.leaving != mig->leaving || re.chunks != mig->chunk_pool.used ||
+	    re.leaving != mig->leaving || re.lost_vram != mig->lost_vram ||
+	    re.chunks != mig->chunk_pool.used ||
 	    re.chunks != mig->chunk_ids.nr || !vms_sound(mig, &re))
 		return 5;
 	return asks_check(mig, &re);

@@ -220,6 +220,7 @@ static void chunk_resume_walk(struct mig *mig, uint32_t slot)
 	}
 	if (state == CHUNK_LOST) {
 		chunk_note(mig, mig->tell_due, slot);
+		mig->lost_vram += chunk->vram;
 		chunk_stop(mig, chunk, chunk->at_vram);
 	}
 	if (state == CHUNK_HOME || state == CHUNK_RESTORING)

@@ -274,7 +274,6 @@ const char *mig_why_text(uint32_t why)
 		[MIG_WHY_ALIAS] = "a page is in it twice, or in two objects",
 		[MIG_WHY_SMALL] = "smaller than a page of VRAM",
 		[MIG_WHY_LOST] = "its contents are lost",
-		[MIG_WHY_MOVING] = "it is moving",
 		[MIG_WHY_HELD] = "a request of the guest is using it",
 		[MIG_WHY_NO_STOP] = "a job runs that cannot be preempted",
 		[MIG_WHY_NO_PEER] = "a job of another GPU is using it",

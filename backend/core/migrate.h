@@ -200,7 +200,6 @@ enum mig_why {
 	MIG_WHY_ALIAS,
 	MIG_WHY_SMALL,		/* smaller than a VRAM page */
 	MIG_WHY_LOST,
-	MIG_WHY_MOVING,
 	MIG_WHY_HELD,
 	MIG_WHY_NO_STOP,	/* a job runs that cannot be stopped */
 	MIG_WHY_NO_PEER,	/* a job of another GPU uses it */

@@ -295,10 +295,16 @@ static void op_take(struct world *w, const struct mig_op *op)
 	for (i = 0; i < w->nr_pending; i++)
 		FAKE_ASSERT(w->pending[i].op.id != op->id);
 	FAKE_ASSERT(w->nr_pending < WORLD_PENDING);
-	*p = (struct world_op){ .op = *op, .begun = true };
+	*p = (struct world_op){ .op = *op };
 	w->nr_pending++;
 	if (op->type == MIG_OP_COPY)
 		copy_begin(w, p);
+	/* A GPU that does not stop may see old data of it from here on. */
+	if (op->type == MIG_OP_RESTORE &&
+	    w->mig->chunk[op->id].state == CHUNK_LOSING) {
+		FAKE_ASSERT(w->losses);
+		op_chunk(w, op)->lost = true;
+	}
 }
 
 /* What a person needs to see when an invariant is broken. */

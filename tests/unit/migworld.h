@@ -64,7 +64,6 @@ struct world_vm {
 
 struct world_op {
 	struct mig_op op;
-	bool begun;
 	bool taken;		/* its effect is there */
 	uint64_t source;	/* COPY: version that it read */
 };

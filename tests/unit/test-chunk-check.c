@@ -96,6 +96,7 @@ static struct chunk *at(struct mig *m, uint32_t what)
 	D(active, 5, m->active.nr++) \
 	D(due, 5, m->due.nr++) \
 	D(leaving, 5, m->leaving++) \
+	D(lost_vram, 5, m->lost_vram++) \
 	D(chunks, 5, m->chunk_pool.used++) \
 	D(holds, 5, at(m, AT_HOME)->holds++) \
 	D(asks, 5, m->ask_pool.used++)
