@@ -49,6 +49,7 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 					      notifier);
 	struct xu_object *obj = range->obj;
 	struct xu_device *xd = obj->xd;
+	u64 start = ktime_get_ns();
 
 	spin_lock(&xd->check_lock);
 	mmu_interval_set_seq(notifier, seq);
@@ -61,6 +62,8 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 			list_add_tail(&obj->check_link, &xd->check_list);
 	}
 	spin_unlock(&xd->check_lock);
+	xu_count(xd, XU_STAT_NOTIFIER_CALLS);
+	atomic64_add(ktime_get_ns() - start, &xd->stat[XU_STAT_NOTIFIER_NS]);
 	trace_xen_userptr_invalidate(obj, event);
 	return true;
 }

@@ -32,6 +32,8 @@ STAT_ATTR(jobs, XU_STAT_JOBS);
 STAT_ATTR(job_errors, XU_STAT_JOB_ERRORS);
 STAT_ATTR(gpu_resets, XU_STAT_GPU_RESETS);
 STAT_ATTR(lost_pages, XU_STAT_LOST_PAGES);
+STAT_ATTR(notifier_calls, XU_STAT_NOTIFIER_CALLS);
+STAT_ATTR(notifier_ns, XU_STAT_NOTIFIER_NS);
 
 static ssize_t pages_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
@@ -84,6 +86,8 @@ static struct attribute *xu_attrs[] = {
 	&dev_attr_job_errors.attr,
 	&dev_attr_gpu_resets.attr,
 	&dev_attr_lost_pages.attr,
+	&dev_attr_notifier_calls.attr,
+	&dev_attr_notifier_ns.attr,
 	&dev_attr_pages.attr,
 	&dev_attr_objects.attr,
 	&dev_attr_grants.attr,

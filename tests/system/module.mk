@@ -57,3 +57,11 @@ $(BUILD)/bin/va-diff: tests/system/va_diff.c $(CORE_LIB) tests/softgpu/softgpu_d
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu -Itests/unit -I$(CORE_DIR) -Iprotocol \
 		$(DRM_CFLAGS) -o $@ $< $(CORE_LIB) $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/bench-va
+CHECK_TARGETS += $(BUILD)/bin/bench-va
+
+$(BUILD)/bin/bench-va: tests/system/bench_va.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -Itests/softgpu -Itests/system \
+		-o $@ $^ $(DRM_LIBS)

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Figures of address spaces and jobs, for the scenario bench-va: each prints lines
+ * "sample NAME VALUE".
+ *
+ * usage: bench-va create ROUNDS     CREATE of 4,000 ranges and of one range, as large
+ *        bench-va munmap ROUNDS     the notifier's time: 4 KiB and 256 MiB unmapped
+ *        bench-va exec ROUNDS       an empty job, to its fence; notifications
+ *        bench-va queue JOBS        many at once: jobs for one notification
+ */
+#include <err.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "gpu_cmd.h"
+#include "xenuserptr.h"
+
+#define NR_RANGES	4000U
+#define RANGE_PAGES	8U
+#define LARGE		((size_t)256 << 20)
+#define CMD_VA		0x10000000ULL
+
+static struct xuptr_device *device;
+
+static void need(int ret, const char *call)
+{
+	if (ret)
+		errx(99, "%s: %s", call, strerror(-ret));
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static char *memory_map(size_t octets)
+{
+	char *memory = mmap(NULL, octets, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		err(99, "mmap");
+	memset(memory, 1, octets);
+	return memory;
+}
+
+/* A number in the sysfs directory of the first device. */
+static uint64_t stat_get(const char *name)
+{
+	char path[128];
+	uint64_t value;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/xen/devices/userptr-0/userptr/%s", name);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%" SCNu64, &value) != 1)
+		err(99, "%s", path);
+	fclose(file);
+	return value;
+}
+
+/* Nothing tells when the grants have ended. */
+static void wait_released(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (stat_get("grants"))
+		nanosleep(&pause, NULL);
+}
+
+static void create_once(const struct xuptr_range *ranges, uint32_t nr, const char *name)
+{
+	uint32_t object;
+	double start = now();
+
+	need(xuptr_register(device, ranges, nr, 0, &object, NULL), "register");
+	printf("sample %s %.6f\n", name, now() - start);
+	need(xuptr_unregister(device, object), "unregister");
+	wait_released();
+}
+
+static void bench_create(unsigned long rounds)
+{
+	static struct xuptr_range range[NR_RANGES];
+	size_t octets = RANGE_PAGES * XUPTR_PAGE_SIZE, stride = octets + XUPTR_PAGE_SIZE;
+	char *scattered = memory_map(NR_RANGES * stride);
+	struct xuptr_range one = { memory_map(NR_RANGES * octets), NR_RANGES * octets };
+	uint32_t i;
+
+	for (i = 0; i < NR_RANGES; i++) {
+		range[i].addr = scattered + i * stride;
+		range[i].length = octets;
+	}
+	while (rounds--) {
+		create_once(&one, 1, "create_one");
+		create_once(range, NR_RANGES, "create_ranges");
+	}
+}
+
+static void munmap_once(size_t octets, const char *name)
+{
+	void *memory = memory_map(octets);
+	uint64_t calls, ns;
+	uint32_t object;
+
+	need(xuptr_register_one(device, memory, octets, 0, &object), "register");
+	calls = stat_get("notifier_calls");
+	ns = stat_get("notifier_ns");
+	munmap(memory, octets);
+	calls = stat_get("notifier_calls") - calls;
+	ns = stat_get("notifier_ns") - ns;
+	if (!calls)
+		errx(99, "the notifier was not called");
+	printf("sample %s %.1f\n", name, (double)ns / (double)calls);
+	need(xuptr_unregister(device, object), "unregister");
+	wait_released();
+}
+
+static void bench_munmap(unsigned long rounds)
+{
+	while (rounds--) {
+		munmap_once(XUPTR_PAGE_SIZE, "notifier_small");
+		munmap_once(LARGE, "notifier_large");
+	}
+}
+
+/* A VM with an empty job at CMD_VA; returns its length. */
+static uint32_t job_make(uint32_t *vm)
+{
+	void *memory = memory_map(XUPTR_PAGE_SIZE);
+	struct gpu_cmd cmd;
+	uint32_t object;
+
+	need(xuptr_register_one(device, memory, XUPTR_PAGE_SIZE, 0, &object), "register");
+	need(xuptr_vm_create(device, vm), "vm_create");
+	need(xuptr_map(device, *vm, object, 0, XUPTR_PAGE_SIZE, CMD_VA, 0), "map");
+	gpu_cmd_begin(&cmd, memory, XUPTR_PAGE_SIZE);
+	gpu_cmd_busy(&cmd, 0);
+	return gpu_cmd_octets(&cmd);
+}
+
+static uint32_t job_queue(uint32_t vm, uint32_t length)
+{
+	struct xuptr_sync sync = { .signal = 1 };
+
+	need(xuptr_fence_create(device, &sync.syncobj), "fence_create");
+	need(xuptr_exec(device, vm, 0, CMD_VA, length, &sync, 1), "exec");
+	return sync.syncobj;
+}
+
+static void job_wait(uint32_t syncobj)
+{
+	need(xuptr_fence_wait(device, syncobj, -1), "fence_wait");
+	need(xuptr_fence_destroy(device, syncobj), "fence_destroy");
+}
+
+static void bench_exec(unsigned long rounds)
+{
+	uint64_t sent, received;
+	uint32_t vm, length = job_make(&vm);
+	unsigned long i;
+	double start;
+
+	job_wait(job_queue(vm, length));
+	sent = stat_get("notifications");
+	received = stat_get("interrupts");
+	for (i = 0; i < rounds; i++) {
+		start = now();
+		job_wait(job_queue(vm, length));
+		printf("sample exec_round_trip %.6f\n", now() - start);
+	}
+	printf("sample exec_sent %.2f\n", (double)(stat_get("notifications") - sent) / rounds);
+	printf("sample exec_received %.2f\n", (double)(stat_get("interrupts") - received) / rounds);
+}
+
+static void bench_queue(unsigned long jobs)
+{
+	uint32_t vm, length = job_make(&vm);
+	uint32_t *syncobj = calloc(jobs, sizeof(*syncobj));
+	uint64_t sent, received;
+	unsigned long i;
+
+	if (!syncobj)
+		err(99, "memory");
+	sent = stat_get("notifications");
+	received = stat_get("interrupts");
+	for (i = 0; i < jobs; i++)
+		syncobj[i] = job_queue(vm, length);
+	for (i = 0; i < jobs; i++)
+		job_wait(syncobj[i]);
+	printf("sample queue_sent %.2f\n", (double)jobs / (stat_get("notifications") - sent));
+	printf("sample queue_received %.2f\n", (double)jobs / (stat_get("interrupts") - received));
+	free(syncobj);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(unsigned long nr);
+} benches[] = {
+	{ "create", bench_create }, { "munmap", bench_munmap },
+	{ "exec", bench_exec }, { "queue", bench_queue },
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	need(xuptr_open(NULL, &device), "xuptr_open");
+	for (i = 0; argc == 3 && i < sizeof(benches) / sizeof(benches[0]); i++)
+		if (!strcmp(argv[1], benches[i].name)) {
+			benches[i].run(strtoul(argv[2], NULL, 10));
+			xuptr_close(device);
+			return 0;
+		}
+	errx(99, "usage: %s create|munmap|exec|queue NUMBER", argv[0]);
+}
