@@ -221,21 +221,44 @@ bool want_seen(unsigned int page, unsigned int access, int ms)
 }
 
 /* ---- memory that stands in for pages ---- */
-static void ram_open(void)
+/* In a PV domain only the kernel knows. */
+static uint64_t frame_of(uint64_t pfn)
+{
+	int fd = open("/dev/rv-pages", O_RDWR | O_CLOEXEC);
+	char text[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return pfn;
+	n = snprintf(text, sizeof(text), "frame %llu", (unsigned long long)pfn);
+	if (write(fd, text, n) != n)
+		die("frame of %llu: %s", (unsigned long long)pfn, strerror(errno));
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return strtoull(text, NULL, 0);
+}
+
+uint64_t own_frame(const void *p)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint8_t *ram = hypercall_alloc(nr_pages * (size_t)RV_PAGE);
 	uint64_t entry;
+
+	if (pread(pagemap, &entry, sizeof(entry), (uintptr_t)p / RV_PAGE * 8) != sizeof(entry))
+		die("pagemap: %s", strerror(errno));
+	close(pagemap);
+	return frame_of(entry & ((1ULL << 55) - 1));
+}
+
+static void ram_open(void)
+{
+	uint8_t *ram = hypercall_alloc(nr_pages * (size_t)RV_PAGE);
 	unsigned int i;
 
 	for (i = 0; i < nr_pages; i++) {
 		pages[i].other = ram + (size_t)i * RV_PAGE;
-		if (pread(pagemap, &entry, sizeof(entry),
-			  (uintptr_t)pages[i].other / RV_PAGE * 8) != sizeof(entry))
-			die("pagemap: %s", strerror(errno));
-		pages[i].other_frame = entry & ((1ULL << 55) - 1);
+		pages[i].other_frame = own_frame(pages[i].other);
 	}
-	close(pagemap);
 }
 
 /* resource is sysfs's directory of a PCI device; its BAR 2 is used. */

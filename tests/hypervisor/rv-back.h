@@ -64,6 +64,9 @@ bool want_seen(unsigned int page, unsigned int access, int ms);
 /* Wait until an event comes; false if none does. */
 bool event_wait(int ms);
 
+/* The frame of a page of this program's memory, as Xen calls it. */
+uint64_t own_frame(const void *p);
+
 /* Give each page memory that can stand in for it. */
 enum other { OTHER_NONE, OTHER_RAM, OTHER_MMIO };
 void others_open(enum other kind, const char *resource);

@@ -109,17 +109,12 @@ static bool step_copy(const struct step *s)
 	struct gnttab_copy *op;
 	struct gnttab_copy_ptr *page, *own;
 	uint8_t *buffer;
-	uint64_t entry;
-	int fd, rc;
+	int rc;
 
 	if (strcmp(s->name, "copy") && strcmp(s->name, "copyto"))
 		return false;
 	op = hypercall_alloc(sizeof(*op));
 	buffer = hypercall_alloc(RV_PAGE);
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, sizeof(entry), (uintptr_t)buffer / RV_PAGE * 8) != sizeof(entry))
-		die("pagemap: %s", strerror(errno));
-	close(fd);
 	page = strcmp(s->name, "copy") ? &op->dest : &op->source;
 	own = page == &op->dest ? &op->source : &op->dest;
 	op->flags = page == &op->dest ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
@@ -127,7 +122,7 @@ static bool step_copy(const struct step *s)
 	page->domid = domid;
 	page->u.ref = pages[s->a].gref;
 	own->domid = DOMID_SELF;
-	own->u.gmfn = entry & ((1ULL << 55) - 1);
+	own->u.gmfn = own_frame(buffer);
 	op->status = 1;
 	rc = grant_table_op(hypervisor(), GNTTABOP_copy, op, 1);
 	if (rc)

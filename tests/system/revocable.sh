@@ -61,15 +61,28 @@ holder_kill() {
 }
 nothing_mapped() { rv-backend -n "$(domid $g)" script query:0=-3 -- $grefs >/dev/null; }
 
-# later COMMAND: a command of the module in the background; its result by result.
+# later COMMAND: a command of the module in the background; its result by result,
+# which may run in a subshell and so cannot wait for the process.
 later() {
 	rm -f /tmp/later
-	{ rv "$1" >/tmp/later.new 2>&1; mv /tmp/later.new /tmp/later; } &
-	later=$!
+	{ rv "$1" >/tmp/later.new 2>&1 || true; mv /tmp/later.new /tmp/later; } &
 }
 result() {
-	wait $later
+	until_true 60 test -e /tmp/later || fail "no result"
 	cat /tmp/later
+}
+
+# interrupts_off: a vCPU of guest $g waits for a page with interrupts off.
+interrupts_off() {
+	pages 1 2
+	holder open arm:0 put:0:41 revoke:0
+	later 'irqsoff 0'
+	opts=-n
+	steps want:0 waiters:0=1 sleep:1000 restore:0
+	[ "$(result)" -gt 900000 ] || fail "did not wait"
+	expect 42 "$(rv 'peek 0')" "the guest's word"
+	holder_kill
+	pages_end
 }
 
 # bar: the directory of the device whose memory stands for VRAM.

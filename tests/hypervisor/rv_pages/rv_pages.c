@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The part of a guest's tests of revocable grants that only a kernel can do:
+ * The part of the tests of revocable grants that only a kernel can do. In a guest:
  * grants kernel pages and touches them as page tables, with interrupts off, as
  * hypercall buffers, and gives them up.
  *
@@ -15,6 +15,7 @@
  *   balloon I        give page I back to Xen
  *   populate I       and get another
  *   lost             prints the gfns of pages whose contents were lost
+ *   frame PFN        prints what Xen calls this page frame: for dom0's programs
  *   area             allocate 512 pages in a row; prints the first gfn
  *   gfn I            prints the gfn of page I
  *   end              end all grants and free the pages; prints how many could not be
@@ -300,6 +301,14 @@ static int do_gfn(unsigned long i, unsigned long unused)
 	return 0;
 }
 
+static int do_frame(unsigned long pfn, unsigned long unused)
+{
+	if (!pfn_valid(pfn))
+		return -EINVAL;
+	say("%lu", pfn_to_gfn(pfn));
+	return 0;
+}
+
 /* Stays until the module goes: once only. */
 static int do_area(unsigned long unused, unsigned long unused2)
 {
@@ -347,7 +356,7 @@ static const struct {
 	{ "hypercall", do_hypercall, true },	{ "balloon", do_balloon, true },
 	{ "populate", do_populate, true },	{ "lost", do_lost, false },
 	{ "gfn", do_gfn, true },	{ "end", do_end, false },
-	{ "area", do_area, false },
+	{ "area", do_area, false },	{ "frame", do_frame, false },
 };
 
 static int command_run(const char *name, unsigned long a, unsigned long b)
