@@ -6,8 +6,8 @@ DRM_LIBS = $(shell pkg-config --libs libdrm)
 UT_SOURCES := $(addprefix tests/system/,userptr_test.c ut.c ut_create.c ut_bind.c \
 	ut_exec.c ut_limits.c ut_mem.c ut_memory.c ut_process.c ut_va.c ut_share.c ut_gpus.c \
 	gpu_cmd.c)
+# Built by the rig only: the host's headers may lack drm/vgem_drm.h.
 RIG_PROGRAMS += $(BUILD)/bin/userptr-test
-CHECK_TARGETS += $(BUILD)/bin/userptr-test
 
 $(BUILD)/bin/userptr-test: $(UT_SOURCES) $(wildcard tests/system/*.h protocol/*.h)
 	@mkdir -p $(@D)
