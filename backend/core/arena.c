@@ -5,17 +5,12 @@
  */
 #include <string.h>
 
+#include "arena.h"
 #include "internal.h"
 
 #define ARENA_ALIGN 64U
 
-struct arena {
-	uint8_t *mem;		/* NULL: only measure */
-	size_t used;
-	bool overflow;
-};
-
-static void *arena_take(struct arena *arena, uint64_t nr, size_t size)
+void *arena_take(struct arena *arena, uint64_t nr, size_t size)
 {
 	size_t at = arena->used;
 	size_t octets;
@@ -31,7 +26,7 @@ static void *arena_take(struct arena *arena, uint64_t nr, size_t size)
 	return arena->mem ? arena->mem + at : NULL;
 }
 
-static void take_pool(struct arena *arena, struct pool *pool, uint32_t nr)
+void arena_take_pool(struct arena *arena, struct pool *pool, uint32_t nr)
 {
 	uint32_t *link = arena_take(arena, nr, sizeof(*link));
 
@@ -39,8 +34,8 @@ static void take_pool(struct arena *arena, struct pool *pool, uint32_t nr)
 		pool_init(pool, link, nr);
 }
 
-static void take_idmap(struct arena *arena, struct idmap *map, uint32_t nr,
-		       uint64_t seed)
+void arena_take_idmap(struct arena *arena, struct idmap *map, uint32_t nr,
+		      uint64_t seed)
 {
 	uint32_t entries = idmap_entries(nr);
 	struct idmap_entry *entry = arena_take(arena, entries, sizeof(*entry));
@@ -68,7 +63,7 @@ static void take_va(struct arena *arena, struct va_pool *va,
 	uint32_t *link;
 
 	va->va = arena_take(arena, records, sizeof(*va->va));
-	take_pool(arena, &va->free, records);
+	arena_take_pool(arena, &va->free, records);
 	node = arena_take(arena, nodes, sizeof(*node));
 	link = arena_take(arena, nodes, sizeof(*link));
 	va->owner = arena_take(arena, imports, sizeof(*va->owner));
@@ -88,14 +83,14 @@ static void take_tables(struct arena *arena, struct core *core,
 	core->vm = arena_take(arena, l->max_vms, sizeof(*core->vm));
 	core->import = arena_take(arena, imports, sizeof(*core->import));
 	core->job = arena_take(arena, l->max_jobs, sizeof(*core->job));
-	take_pool(arena, &core->req_pool, l->max_requests);
-	take_pool(arena, &core->obj_pool, l->max_objects);
-	take_pool(arena, &core->vm_pool, l->max_vms);
-	take_pool(arena, &core->import_pool, imports);
-	take_pool(arena, &core->job_pool, l->max_jobs);
-	take_idmap(arena, &core->obj_ids, l->max_objects, l->hash_seed);
-	take_idmap(arena, &core->vm_ids, l->max_vms, l->hash_seed);
-	take_idmap(arena, &core->import_ids, imports, l->hash_seed);
+	arena_take_pool(arena, &core->req_pool, l->max_requests);
+	arena_take_pool(arena, &core->obj_pool, l->max_objects);
+	arena_take_pool(arena, &core->vm_pool, l->max_vms);
+	arena_take_pool(arena, &core->import_pool, imports);
+	arena_take_pool(arena, &core->job_pool, l->max_jobs);
+	arena_take_idmap(arena, &core->obj_ids, l->max_objects, l->hash_seed);
+	arena_take_idmap(arena, &core->vm_ids, l->max_vms, l->hash_seed);
+	arena_take_idmap(arena, &core->import_ids, imports, l->hash_seed);
 	take_va(arena, &core->va, l, imports);
 	for (i = 0; i < NR_BUFFERS; i++)
 		core->buffer[i] = arena_take(arena, l->max_bind_ops,
