@@ -230,25 +230,9 @@ static void device_close(struct xu_device *xd)
 		xenbus_frontend_closed(xd->xdev);
 }
 
-/*
- * Runs after the backend changed its state and after a connection has
- * closed. A connection that closed by itself was broken by us: then tell the
- * backend and wait until it comes back.
- */
-static void device_state_work(struct work_struct *work)
+static void device_follow(struct xu_device *xd, enum xenbus_state backend)
 {
-	struct xu_device *xd = container_of(work, struct xu_device,
-					    state_work);
-	enum xenbus_state state = READ_ONCE(xd->backend_state);
-	bool news = state != xd->handled_state;
-
-	xd->handled_state = state;
-	if (!news) {
-		if (!READ_ONCE(xd->conn) && xd->xdev->state == XenbusStateConnected)
-			device_close(xd);
-		return;
-	}
-	switch (state) {
+	switch (backend) {
 	case XenbusStateInitWait:
 		device_offer(xd);
 		break;
@@ -266,6 +250,33 @@ static void device_state_work(struct work_struct *work)
 	case XenbusStateReconfigured:
 		break;
 	}
+}
+
+/* We say that there is a connection, and it has ended by itself. */
+static bool device_has_lost_conn(struct xu_device *xd)
+{
+	return !READ_ONCE(xd->conn) &&
+	       (xd->xdev->state == XenbusStateInitialised ||
+		xd->xdev->state == XenbusStateConnected);
+}
+
+/*
+ * Runs after the backend changed its state and after a connection has
+ * closed. A connection that closed by itself was broken by us: then tell the
+ * backend and wait until it comes back.
+ */
+static void device_state_work(struct work_struct *work)
+{
+	struct xu_device *xd = container_of(work, struct xu_device,
+					    state_work);
+	enum xenbus_state state = READ_ONCE(xd->backend_state);
+
+	if (state != xd->handled_state) {
+		xd->handled_state = state;
+		device_follow(xd, state);
+	}
+	if (device_has_lost_conn(xd))
+		device_close(xd);
 }
 
 static void xu_otherend_changed(struct xenbus_device *xdev,

@@ -65,6 +65,8 @@ struct fake {
 	uint32_t devid;
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
 	unsigned int mute;		/* operation that is not answered */
+	unsigned int refuse_queries;	/* the next so many are refused */
+	unsigned int bad_queries;	/* then so many are answered wrongly */
 	uint32_t max_objects;
 	char back[64];
 	char front[64];

@@ -230,7 +230,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	int i;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [mute=OPERATION] [objects=N]\n");
+		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [mute=OPERATION] [objects=N]\n"
+			"  [refuse-queries=N] [bad-queries=N]\n");
 		exit(99);
 	}
 	fake->domid = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -241,6 +242,10 @@ static void arguments(struct fake *fake, int argc, char **argv)
 			fake->keep = true;
 		else if (!strncmp(argv[i], "mute=", 5))
 			fake->mute = (unsigned int)atoi(argv[i] + 5);
+		else if (!strncmp(argv[i], "refuse-queries=", 15))
+			fake->refuse_queries = (unsigned int)atoi(argv[i] + 15);
+		else if (!strncmp(argv[i], "bad-queries=", 12))
+			fake->bad_queries = (unsigned int)atoi(argv[i] + 12);
 		else if (!strncmp(argv[i], "objects=", 8))
 			fake->max_objects = (uint32_t)atoi(argv[i] + 8);
 	}

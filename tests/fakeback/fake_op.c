@@ -261,8 +261,17 @@ static void exec(struct fake *fake, const struct xen_userptrif_exec *exec,
 static void query(struct fake *fake, uint32_t what,
 		  struct xen_userptrif_rsp *rsp)
 {
+	if (fake->refuse_queries) {
+		fake->refuse_queries--;
+		rsp->status = XENUSERPTR_STATUS_IO;
+		return;
+	}
 	switch (what) {
 	case XENUSERPTR_QUERY_DEVICE:
+		if (fake->bad_queries) {
+			fake->bad_queries--;
+			return;
+		}
 		rsp->u.device.va_start = 0x10000;
 		rsp->u.device.va_end = 1ULL << 40;
 		rsp->u.device.page_sizes = 4096;
