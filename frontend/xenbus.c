@@ -5,6 +5,11 @@
  * xenwatch serves all devices of the guest, so it only notes the backend's
  * state; every transition is made by one work item per device. Locking:
  * state_mutex between that work item, the start of a connection and removal.
+ *
+ * Only the toolstack writes Initialising. Kernels since 7.0 take it for a new
+ * instance of the device when they read it from the store and know another
+ * state, and remove the device. So we never write it, and leave it while
+ * xenwatch, which does that comparison, waits for us.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -198,7 +203,8 @@ static void device_offer(struct xu_device *xd)
 	int err;
 
 	device_disconnect(xd);
-	xenbus_switch_state(xdev, XenbusStateInitialising);
+	if (xdev->state != XenbusStateInitialising)
+		xenbus_switch_state(xdev, XenbusStateClosed);
 	if (!backend_speaks(xdev, XENUSERPTR_PROTOCOL_VERSION)) {
 		xenbus_dev_fatal(xdev, -EPROTO,
 				 "the backend does not speak version %u",
@@ -287,6 +293,9 @@ static void xu_otherend_changed(struct xenbus_device *xdev,
 	trace_xen_userptr_backend_state(xdev->otherend_id, backend_state);
 	WRITE_ONCE(xd->backend_state, backend_state);
 	queue_work(xu_release_wq, &xd->state_work);
+	/* There is no connection yet: this waits for nothing but xenstored. */
+	if (xdev->state == XenbusStateInitialising)
+		flush_work(&xd->state_work);
 }
 
 static int xu_probe(struct xenbus_device *xdev,
@@ -298,7 +307,7 @@ static int xu_probe(struct xenbus_device *xdev,
 		return PTR_ERR(xd);
 	INIT_WORK(&xd->state_work, device_state_work);
 	dev_set_drvdata(&xdev->dev, xd);
-	return xenbus_switch_state(xdev, XenbusStateInitialising);
+	return 0;
 }
 
 static void xu_remove(struct xenbus_device *xdev)
@@ -345,7 +354,7 @@ static int xu_resume(struct xenbus_device *xdev)
 
 	device_disconnect(xd);
 	xd->handled_state = XenbusStateUnknown;
-	return xenbus_switch_state(xdev, XenbusStateInitialising);
+	return 0;
 }
 
 static const struct xenbus_device_id xu_ids[] = {

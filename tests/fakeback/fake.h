@@ -95,6 +95,7 @@ int fake_link_open(struct fake *fake);
 void fake_link_close(struct fake *fake);
 void fake_respond(struct fake *fake, const struct xen_userptrif_rsp *rsp);
 void fake_notify(struct fake *fake);
+bool fake_event_room(const struct fake *fake);
 void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt);
 
 /* fake_op.c: one request. */

@@ -149,6 +149,9 @@ static void on_ring(struct fake *fake)
 
 		xen_rmb();
 		while (fake->ring.req_cons != prod) {
+			/* A frontend that made room notifies. */
+			if (!fake_event_room(fake))
+				return;
 			RING_COPY_REQUEST(&fake->ring, fake->ring.req_cons,
 					  &req);
 			fake->ring.req_cons++;

@@ -104,6 +104,13 @@ void fake_notify(struct fake *fake)
 	xenevtchn_notify(fake->evtchn, fake->port);
 }
 
+bool fake_event_room(const struct fake *fake)
+{
+	uint32_t cons = __atomic_load_n(&fake->events->cons, __ATOMIC_ACQUIRE);
+
+	return fake->events->prod - cons < XENUSERPTR_EVT_RING_LEN;
+}
+
 void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt)
 {
 	uint32_t prod = fake->events->prod;
