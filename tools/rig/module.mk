@@ -5,12 +5,16 @@ $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
 
-.PHONY: demo check-xen check-all bench
+.PHONY: demo check-xen check-all check-debug-kernel bench
 demo:
 	@tools/rig/demo
 
 check-xen:
 	@tools/rig/check-xen
+
+# KASAN, lockdep, kmemleak: builds a kernel, takes half an hour, not part of CI.
+check-debug-kernel:
+	@tools/rig/check-debug-kernel
 
 # Another target's variable: known when every module.mk has been read.
 check-all:

@@ -149,5 +149,20 @@ grants_mapped() {
 		END { print n + 0 }'
 }
 
+# The last case on a kernel that looks for its own faults: it found none, in dom0 or in
+# a guest that still runs.
+test_kernel_is_clean() {
+	sh /rig/kernel-faults >/tmp/faults 2>&1
+	n=1
+	while [ $n -le "$GUESTS" ]; do
+		if xl domid "g$n" >/dev/null 2>&1; then
+			guest $n 'sh /rig/kernel-faults' | sed "s/^/g$n: /" >>/tmp/faults
+		fi
+		n=$((n + 1))
+	done
+	cat /tmp/faults
+	[ ! -s /tmp/faults ] || fail "a kernel found faults"
+}
+
 # Overridden by scenarios that need something before the guests start.
 prepare() { :; }
