@@ -163,6 +163,7 @@ static int __init xu_init(void)
 				    WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!xu_job_wq)
 		goto err_release_wq;
+	xu_revocable_detect();
 	err = xu_xenbus_register();
 	if (err)
 		goto err_job_wq;

@@ -47,7 +47,10 @@ void xu_grants_init(struct xu_grants *grants, domid_t domid)
 	xa_init(&grants->table[0]);
 	xa_init(&grants->table[1]);
 	grants->domid = domid;
+	grants->opt_in = false;
+	grants->allow = NULL;
 	atomic_long_set(&grants->nr_grefs, 0);
+	atomic64_set(&grants->nr_opted_in, 0);
 }
 
 void xu_grants_fini(struct xu_grants *grants)
@@ -55,6 +58,7 @@ void xu_grants_fini(struct xu_grants *grants)
 	WARN_ON(!xa_empty(&grants->table[0]) || !xa_empty(&grants->table[1]));
 	xa_destroy(&grants->table[0]);
 	xa_destroy(&grants->table[1]);
+	xu_revocable_fini(grants);
 	mutex_destroy(&grants->lock);
 }
 
@@ -120,6 +124,7 @@ static int grant_get(struct xu_grants *grants, struct page *page,
 	}
 	gnttab_page_grant_foreign_access_ref_one(*gref, grants->domid, page,
 						 readonly);
+	xu_revocable_allow(grants, page, *gref, readonly);
 	atomic_long_inc(&grants->nr_grefs);
 	return 0;
 }
@@ -163,10 +168,28 @@ int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
 		if (!err)
 			(*done)++;
 	}
+	xu_revocable_flush(grants);
 	if (head != GREF_LIST_END)
 		gnttab_free_grant_references(head);
 	mutex_unlock(&grants->lock);
 	return err;
+}
+
+/* Before a gref is free for others; one that is armed keeps its opt-in. */
+static void grants_withdraw(struct xu_grants *grants, struct page **pages,
+			    u32 count, bool readonly)
+{
+	void *entry;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		entry = xa_load(&grants->table[readonly],
+				page_to_pfn(pages[i]));
+		if (entry_users(entry) == 1)
+			xu_revocable_withdraw(grants, pages[i],
+					      entry_gref(entry));
+	}
+	xu_revocable_flush(grants);
 }
 
 /* Order the pages: those that may be unpinned first. Returns their number. */
@@ -176,6 +199,7 @@ static u32 grants_end(struct xu_grants *grants, struct page **pages, u32 count,
 	u32 i, ended = 0;
 
 	mutex_lock(&grants->lock);
+	grants_withdraw(grants, pages, count, readonly);
 	for (i = 0; i < count; i++) {
 		if (!grant_put(grants, pages[i], readonly))
 			continue;

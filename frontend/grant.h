@@ -23,7 +23,10 @@ struct xu_grants {
 	struct mutex lock;
 	struct xarray table[2];		/* [readonly], by page frame number */
 	domid_t domid;
+	bool opt_in;			/* of new grefs: revocable.c */
+	struct xu_allow *allow;		/* NULL: nothing was ever opted in */
 	atomic_long_t nr_grefs;
+	atomic64_t nr_opted_in;		/* ever */
 };
 
 void xu_grants_init(struct xu_grants *grants, domid_t domid);
@@ -53,7 +56,30 @@ int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
 u32 xu_grants_put(struct xu_grants *grants, struct page **pages, u32 count,
 		  bool readonly);
 
-/* --------------------------------------------------------------- dir.c */
+/* ---- revocable.c ---- */
+struct xu_allow;
+
+/* Ask the hypervisor once, and say the answer in the log. */
+void xu_revocable_detect(void);
+/* False also after the hypervisor refused this kind of guest. */
+bool xu_revocable_available(void);
+/*
+ * For a new connection: whether grefs are opted in from now on. Without memory
+ * they are not.
+ */
+void xu_revocable_set(struct xu_grants *grants, bool backend_wants);
+void xu_revocable_fini(struct xu_grants *grants);
+/*
+ * Opt one gref in, or take that back, with the next flush; with xu_grants.lock
+ * held, and not mixed in a batch. Nothing is allocated.
+ */
+void xu_revocable_allow(struct xu_grants *grants, struct page *page, u32 gref,
+			bool readonly);
+void xu_revocable_withdraw(struct xu_grants *grants, struct page *page,
+			   u32 gref);
+void xu_revocable_flush(struct xu_grants *grants);
+
+/* ---- dir.c ---- */
 
 /* Zeroed kernel pages that the backend may read. */
 struct xu_kpages {

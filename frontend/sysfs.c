@@ -63,6 +63,17 @@ static ssize_t grants_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(grants);
 
+/* Ever; a gref of a page that two objects share counts once. */
+static ssize_t opted_in_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	struct xu_device *xd = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&xd->grants.nr_opted_in));
+}
+static DEVICE_ATTR_RO(opted_in);
+
 /* Of all devices and users together. */
 static ssize_t releasing_pages_show(struct device *dev,
 				    struct device_attribute *attr, char *buf)
@@ -91,6 +102,7 @@ static struct attribute *xu_attrs[] = {
 	&dev_attr_pages.attr,
 	&dev_attr_objects.attr,
 	&dev_attr_grants.attr,
+	&dev_attr_opted_in.attr,
 	&dev_attr_releasing_pages.attr,
 	&dev_attr_quarantined_pages.attr,
 	NULL

@@ -177,6 +177,9 @@ static int conn_offer(struct xu_device *xd)
 	u32 order;
 	int err;
 
+	xu_revocable_set(&xd->grants,
+			 xenbus_read_unsigned(xdev->otherend,
+					      XENUSERPTR_FIELD_REVOCABLE, 0));
 	order = xenbus_read_unsigned(xdev->otherend,
 				     XENUSERPTR_FIELD_MAX_RING_ORDER, 0);
 	order = min3(order, READ_ONCE(ring_page_order),

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "module.h"
 #include "userptrif.h"
 
 /* More ends than fit into crash_us within this time, and we give up. */
@@ -128,13 +129,15 @@ static int device_write_keys(struct device *device)
 	struct store_item items[] = {
 		{ .key = XENUSERPTR_FIELD_BE_VERSIONS },
 		{ .key = XENUSERPTR_FIELD_MAX_RING_ORDER },
-		{ .key = XENUSERPTR_FIELD_REVOCABLE, .value = "0" },
+		{ .key = XENUSERPTR_FIELD_REVOCABLE },
 	};
 
 	snprintf(items[0].value, sizeof(items[0].value), "%d",
 		 XENUSERPTR_PROTOCOL_VERSION);
 	snprintf(items[1].value, sizeof(items[1].value), "%u",
 		 XENUSERPTR_MAX_RING_ORDER);
+	snprintf(items[2].value, sizeof(items[2].value), "%d",
+		 module_is_revocable());
 	return device_write(device, items, sizeof(items) / sizeof(items[0]));
 }
 

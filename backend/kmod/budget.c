@@ -128,6 +128,7 @@ BACK_GAUGE(unmap_failures, atomic64_read(&back_host_unmap_failures));
 BACK_GAUGE(bindings, back_bindings_count());
 BACK_GAUGE(hypercalls, atomic64_read(&back_host_hypercalls));
 BACK_GAUGE(mapping_bytes, atomic64_read(&back_host_bytes));
+BACK_GAUGE(revocable, back_revocable);
 
 static struct attribute *back_attrs[] = {
 	&dev_attr_host_mapped.attr,
@@ -138,6 +139,7 @@ static struct attribute *back_attrs[] = {
 	&dev_attr_bindings.attr,
 	&dev_attr_hypercalls.attr,
 	&dev_attr_mapping_bytes.attr,
+	&dev_attr_revocable.attr,
 	NULL,
 };
 

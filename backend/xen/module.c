@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MODULE_PATH	"/dev/xen/userptr-back"
+#define MODULE_REVOCABLE "/sys/class/misc/xen!userptr-back/revocable"
 
 int module_open(uint16_t domid, uint64_t max_pages)
 {
@@ -29,6 +30,19 @@ int module_open(uint16_t domid, uint64_t max_pages)
 	saved = errno;
 	close(module);
 	return -saved;
+}
+
+bool module_is_revocable(void)
+{
+	char answer = '0';
+	int fd = open(MODULE_REVOCABLE, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &answer, 1) != 1)
+		answer = '0';
+	close(fd);
+	return answer == '1';
 }
 
 int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,

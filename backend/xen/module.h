@@ -6,6 +6,7 @@
 #ifndef XU_MODULE_H
 #define XU_MODULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "xen_userptr_back.h"
@@ -17,6 +18,9 @@
  * close-on-exec descriptor, or -errno (-ENOENT: no module or no such domain).
  */
 int module_open(uint16_t domid, uint64_t max_pages);
+
+/** module_is_revocable() - does the hypervisor have revocable grants? */
+bool module_is_revocable(void);
 
 /**
  * module_map() - map grants, all or nothing
