@@ -4,7 +4,7 @@ DAEMON_DIRS := backend backend/broker backend/common backend/worker \
 	backend/xen backend/gpu
 DAEMON_SRCS := $(foreach dir,$(DAEMON_DIRS),$(wildcard $(dir)/*.c))
 DAEMON_HDRS := $(foreach dir,$(DAEMON_DIRS),$(wildcard $(dir)/*.h)) \
-	backend/core/core.h $(wildcard protocol/*.h tests/softgpu/softgpu_*.h)
+	$(wildcard backend/core/*.h) $(wildcard protocol/*.h tests/softgpu/softgpu_*.h)
 DAEMON_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D__XEN_TOOLS__ -pthread \
 	$(addprefix -I,$(DAEMON_DIRS)) -Ibackend/core -Iprotocol \
 	-Itests/softgpu $(DAEMON_DRM_CFLAGS)

@@ -21,6 +21,8 @@ enum config_index {
 	QUOTA_MAPPINGS,
 	QUOTA_JOBS,
 	QUOTA_VRAM,
+	LIMIT_KILL_MS,
+	LIMIT_LOST_MS,
 	QUOTA_COUNT,
 };
 
@@ -37,6 +39,17 @@ const struct config_quota config_quotas[] = {
 			 "jobs in flight" },
 	[QUOTA_VRAM] = { XENUSERPTR_FIELD_MAX_VRAM, 0, UINT64_MAX,
 			 "octets of VRAM" },
+	[LIMIT_KILL_MS] = { "kill-ms", 100, 1000000,
+			    "time until a GPU that does not stop loses its jobs" },
+	[LIMIT_LOST_MS] = { "lost-ms", 1000, 1000000,
+			    "time until contents are given up; above kill-ms" },
+};
+
+static const char *const config_policies[MIG_NR_POLICIES] = {
+	[MIG_POLICY_MANUAL] = "manual",
+	[MIG_POLICY_FIRST_USE] = "first-use",
+	[MIG_POLICY_HINT] = "hint",
+	[MIG_POLICY_PRESSURE] = "pressure",
 };
 
 const unsigned int config_nr_quotas = QUOTA_COUNT;
@@ -55,6 +68,36 @@ static int config_read_quota(struct xs_handle *xs, const char *back,
 	if (!ret && !*value && quota != &config_quotas[QUOTA_VRAM])
 		return -ERANGE;
 	return ret;
+}
+
+int config_policy(const char *name)
+{
+	int i;
+
+	for (i = 0; i < MIG_NR_POLICIES; i++)
+		if (!strcmp(config_policies[i], name))
+			return i;
+	return -1;
+}
+
+static int config_read_moving(struct xs_handle *xs, const char *back,
+			      struct mig_settings *settings,
+			      const char **bad_key)
+{
+	char name[16];
+	int ret, policy = MIG_POLICY_MANUAL;
+
+	*bad_key = "policy";
+	ret = store_read(xs, back, "policy", name, sizeof(name));
+	if (ret && ret != -ENOENT)
+		return ret;
+	if (!ret)
+		policy = config_policy(name);
+	if (policy < 0)
+		return -EINVAL;
+	settings->policy = (uint32_t)policy;
+	*bad_key = config_quotas[LIMIT_LOST_MS].key;
+	return mig_settings_valid(settings) ? 0 : -ERANGE;
 }
 
 int config_read(struct xs_handle *xs, const char *back, struct config *config,
@@ -77,6 +120,12 @@ int config_read(struct xs_handle *xs, const char *back, struct config *config,
 	config->limits.max_mappings = (uint32_t)value[QUOTA_MAPPINGS];
 	config->limits.max_jobs = (uint32_t)value[QUOTA_JOBS];
 	config->max_vram = value[QUOTA_VRAM];
+	config->settings = mig_settings_default;
+	config->settings.kill_ms = (uint32_t)value[LIMIT_KILL_MS];
+	config->settings.lost_ms = (uint32_t)value[LIMIT_LOST_MS];
+	ret = config_read_moving(xs, back, &config->settings, bad_key);
+	if (ret)
+		return ret;
 	*bad_key = "gpu";
 	ret = store_read(xs, back, "gpu", config->gpu, sizeof(config->gpu));
 	return ret == -ENOENT ? 0 : ret;

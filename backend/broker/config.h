@@ -17,6 +17,8 @@
 struct config {
 	struct core_limits limits;	/* max_requests, max_bind_ops unset */
 	uint64_t max_vram;
+	struct mig_settings settings;	/* of moving memory; VRAM is the
+					 * worker's to fill in */
 	char gpu[CONFIG_GPU_LEN];	/* "" for the first one */
 };
 
@@ -27,6 +29,9 @@ struct config_quota {
 	uint64_t max;
 	const char *text;
 };
+
+/** config_policy() - enum mig_policy_id of a name, or -1 */
+int config_policy(const char *name);
 
 extern const struct config_quota config_quotas[];
 extern const unsigned int config_nr_quotas;

@@ -116,6 +116,8 @@ static int spawn_send_start(struct device *device,
 	start.frontend = *frontend;
 	start.limits = device->config.limits;
 	start.max_vram = device->config.max_vram;
+	start.settings = device->config.settings;
+	start.revocable = module_is_revocable();
 	start.debug = device->broker->debug;
 	start.sandbox_log = device->broker->sandbox_log;
 	snprintf(start.gpu_driver, sizeof(start.gpu_driver), "%s",

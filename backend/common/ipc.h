@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "core.h"
+#include "migrate.h"
 #include "userptrif.h"
 
 /* Descriptors that a worker is born with. */
@@ -52,6 +53,8 @@ struct ipc_start {
 	struct ipc_frontend frontend;
 	struct core_limits limits; /* max_requests, max_bind_ops: worker fills */
 	uint64_t max_vram;
+	struct mig_settings settings;
+	uint32_t revocable;	/* memory can be moved */
 	uint32_t debug;
 	uint32_t sandbox_log;	/* log what the sandbox would kill */
 	char gpu_driver[32];

@@ -30,7 +30,16 @@
 	X(copy_used,	"octets of directories that said something") \
 	X(pages_mapped,	"pages mapped since the start") \
 	X(unmapped,	"objects whose grants have ended") \
-	X(binds,	"bind operations performed")
+	X(binds,	"bind operations performed") \
+	X(mig_out,	"pages that arrived in VRAM") \
+	X(mig_home,	"pages that came home") \
+	X(mig_revokes,	"chunks revoked") \
+	X(mig_wants,	"accesses of the guest to revoked pages") \
+	X(mig_rollbacks, "moves that turned back before they were done") \
+	X(mig_stops,	"GPU address spaces stopped") \
+	X(mig_kills,	"GPU address spaces whose jobs were killed") \
+	X(mig_lost,	"pages whose contents were lost") \
+	X(mig_vram_now,	"pages of VRAM in use or reserved")
 
 struct worker_status {
 #define X(name, text) _Atomic uint64_t name;

@@ -253,6 +253,31 @@ uint32_t core_chunk_binds(const struct core *core, uint32_t vm, uint32_t obj,
 			  uint32_t first, uint32_t nr, uint32_t skip,
 			  struct core_bind *binds, uint32_t max);
 
+/* Pages of an object; obj is a slot. */
+struct core_span {
+	uint32_t obj;
+	uint32_t first;
+	uint32_t nr;
+};
+
+/**
+ * core_bind_spans() - what the VM_BIND in flight in a VM maps, replaces, removes
+ * @spans: room for @max of them; in no order, they may overlap
+ *
+ * For an adapter that has to do something to these pages before it performs
+ * the CORE_OP_BIND. Returns how many there are, which may be more than @max.
+ */
+uint32_t core_bind_spans(const struct core *core, uint32_t vm,
+			 struct core_span *spans, uint32_t max);
+
+/** core_object_slot() - the slot of an object that is not on its way out, or
+ * UINT32_MAX */
+uint32_t core_object_slot(const struct core *core, uint32_t obj_id);
+
+/** core_lost_event() - the CORE_OP_EVENT that tells of lost pages of a slot */
+void core_lost_event(struct core *core, uint32_t obj, uint32_t first,
+		     uint32_t nr, struct core_op *op);
+
 /* A running walk over a directory chain (dir.c). */
 struct core_dir_walk {
 	uint32_t left;		/* entries still to come */

@@ -2,9 +2,10 @@
 /*
  * What the tree of mappings says about a chunk: who maps it and how (for
  * MIG_EV_USES after a VM_BIND), and which changes of a VM move it (for the BIND
- * and UNBIND ops of migration). Reads only; single-threaded.
+ * and UNBIND ops of migration); and which pages a VM_BIND touches. Reads only;
+ * single-threaded.
  *
- * Only committed mappings count: while a VM_BIND that touches the chunk is in
+ * For a chunk only committed mappings count: while a VM_BIND that touches the chunk is in
  * flight, an ask of the request core holds the chunk where it is.
  */
 #include "internal.h"
@@ -95,4 +96,55 @@ uint32_t core_chunk_binds(const struct core *core, uint32_t vm, uint32_t obj,
 			binds[found++] = bind_of(va, obj, &part);
 	}
 	return found;
+}
+
+static uint32_t spans_of(const struct core *core, uint32_t id, uint32_t found,
+			 struct core_span *spans, uint32_t max)
+{
+	for (; id != NONE; id = core->va.va[id].tx_next) {
+		const struct gpuva *va = &core->va.va[id];
+
+		if (va->owner == VA_NO_OWNER)
+			continue;
+		if (found < max)
+			spans[found] = (struct core_span){
+				.obj = core->import[va->owner].obj,
+				.first = (uint32_t)(va->offset /
+						    XENUSERPTR_PAGE_SIZE),
+				.nr = (uint32_t)((va->end - va->start) /
+						 XENUSERPTR_PAGE_SIZE),
+			};
+		found++;
+	}
+	return found;
+}
+
+/* What a split leaves of an old mapping is new, so both lists are whole. */
+uint32_t core_bind_spans(const struct core *core, uint32_t vm,
+			 struct core_span *spans, uint32_t max)
+{
+	const struct va_space *space = &core->vm[vm].space;
+	uint32_t found = spans_of(core, space->created, 0, spans, max);
+
+	return spans_of(core, space->retired, found, spans, max);
+}
+
+uint32_t core_object_slot(const struct core *core, uint32_t obj_id)
+{
+	uint32_t slot = idmap_find(&core->obj_ids, obj_id);
+
+	if (slot == IDMAP_NONE || core->obj[slot].state != OBJ_LIVE)
+		return UINT32_MAX;
+	return slot;
+}
+
+void core_lost_event(struct core *core, uint32_t obj, uint32_t first,
+		     uint32_t nr, struct core_op *op)
+{
+	*op = (struct core_op){ .type = CORE_OP_EVENT };
+	op->evt.id = core->event_id++;
+	op->evt.type = XENUSERPTR_EVT_LOST;
+	op->evt.op.lost.obj_id = core->obj[obj].id;
+	op->evt.op.lost.first_page = first;
+	op->evt.op.lost.nr_pages = nr;
 }

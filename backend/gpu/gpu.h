@@ -21,6 +21,9 @@ struct gpu_vm;
 /* Things about a GPU that the core does not need. */
 struct gpu_caps {
 	uint32_t max_bind_ops;	/* of one bind() */
+	bool preempt;		/* stop() stops inside a job */
+	bool kill;		/* kill() ends a job in bounded time */
+	uint32_t vram_page;	/* octets: granularity of VRAM */
 };
 
 /* One change of an address space, in the words of the host driver. */
@@ -39,8 +42,54 @@ struct gpu_job {
 	uint64_t cmd_va;
 };
 
+/* Copies that may be in flight at once in one address space. */
+#define GPU_COPIES	32U
+/* Most octets of one copy. */
+#define GPU_COPY_MAX	(2U << 20)
+
+/* A copy between two objects of one address space, which holds nothing else. */
+struct gpu_copy {
+	uint32_t slot;		/* below GPU_COPIES, not in flight */
+	bool other_engine;	/* the usual one has failed */
+	uint32_t src;		/* handles */
+	uint32_t dst;
+	uint64_t src_offset;
+	uint64_t dst_offset;
+	uint64_t length;	/* octets, at most GPU_COPY_MAX */
+};
+
+/*
+ * What moving memory needs. Called by the mover's thread, none waits for a
+ * job. Everything but alloc() and copy() takes a VM of the guest.
+ */
+struct gpu_move_ops {
+	/* Makes an address space fit for copy(). */
+	int (*prepare)(struct gpu_vm *vm);
+	/*
+	 * Asks that no job of the VM makes progress. @fence: (out) sync_file
+	 * that signals when that is so, the caller's.
+	 */
+	int (*stop)(struct gpu_vm *vm, int *fence);
+	int (*resume)(struct gpu_vm *vm);
+	/* The jobs submitted so far end soon. */
+	int (*kill)(struct gpu_vm *vm);
+
+	/* VRAM that stays where it is; -ENOSPC. close() gives it back. */
+	int (*alloc)(struct gpu_vm *vm, uint64_t size, uint32_t *handle);
+	/* The object as a handle of another address space; close() it there. */
+	int (*share)(struct gpu_vm *from, uint32_t handle, struct gpu_vm *to,
+		     uint32_t *to_handle);
+	/*
+	 * Starts a copy. @fence: (out) sync_file that signals at its end. After
+	 * that copy_end(), which takes the mappings away.
+	 */
+	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
+	int (*copy_end)(struct gpu_vm *vm, uint32_t slot);
+};
+
 struct gpu_ops {
 	const char *driver;	/* DRM driver name */
+	const struct gpu_move_ops *move;	/* NULL: memory stays home */
 
 	/* Reads what the GPU is; @node stays the caller's. */
 	int (*info)(int node, struct core_gpu *gpu, struct gpu_caps *caps);

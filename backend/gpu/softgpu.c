@@ -3,7 +3,7 @@
  * Adapter for softgpu (tests/softgpu/softgpu_drm.h). The last steps of walk A:
  * import, bind, exec. One DRM file and one softgpu VM per gpu_vm.
  */
-#include "gpu.h"
+#include "softgpu.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,15 +11,7 @@
 #include <unistd.h>
 #include <xf86drm.h>
 
-#include "softgpu_drm.h"
-
-struct gpu_vm {
-	int node;
-	uint32_t vm_id;
-	uint32_t syncobj;	/* holds the fence of the latest job */
-};
-
-static int softgpu_ioctl(int node, unsigned long request, void *arg)
+int softgpu_ioctl(int node, unsigned long request, void *arg)
 {
 	return drmIoctl(node, request, arg) == 0 ? 0 : -errno;
 }
@@ -44,6 +36,9 @@ static int softgpu_info(int node, struct core_gpu *gpu, struct gpu_caps *caps)
 	gpu->nr_engines = info.engines;
 	gpu->va_bits = info.va_bits;
 	caps->max_bind_ops = info.max_bind_ops;
+	caps->preempt = info.features & DRM_SOFTGPU_FEATURE_PREEMPT;
+	caps->vram_page = (uint32_t)info.vram_page_size;
+	caps->kill = info.features & DRM_SOFTGPU_FEATURE_KILL;
 	return 0;
 }
 
@@ -82,6 +77,7 @@ static void softgpu_vm_close(struct gpu_vm *vm)
 
 	softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_VM_DESTROY, &destroy);
 	drmSyncobjDestroy(vm->node, vm->syncobj);
+	softgpu_copy_fini(vm);
 	close(vm->node);
 	free(vm);
 }
@@ -148,19 +144,9 @@ static int softgpu_bind(struct gpu_vm *vm, const struct gpu_bind *binds,
 }
 
 /*
- * A job whose end nobody could see must not run on; that it takes the other
- * jobs of the VM along is the price of running out of descriptors.
+ * A job whose end nobody could see must not run on; that the kill takes the
+ * other jobs of the VM along is the price of running out of descriptors.
  */
-static void softgpu_kill(struct gpu_vm *vm)
-{
-	struct drm_softgpu_vm_control control = {
-		.vm_id = vm->vm_id,
-		.op = DRM_SOFTGPU_VM_KILL,
-	};
-
-	softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_VM_CONTROL, &control);
-}
-
 static int softgpu_exec(struct gpu_vm *vm, const struct gpu_job *job,
 			int *fence, uint64_t *cookie)
 {
@@ -200,6 +186,7 @@ static uint64_t softgpu_fault_va(struct gpu_vm *vm, uint64_t cookie)
 
 const struct gpu_ops gpu_softgpu = {
 	.driver = "softgpu",
+	.move = &softgpu_move,
 	.info = softgpu_info,
 	.vm_open = softgpu_vm_open,
 	.vm_close = softgpu_vm_close,

@@ -19,7 +19,11 @@ enum work_kind {
 	WORK_OP,	/* perform op */
 	WORK_FAULT,	/* ask where the job of (vm, cookie) faulted */
 	WORK_CLOSE_ALL,	/* close every address space: the connection ends */
+	WORK_REFUSE,	/* nothing: op ends with the status that it has */
+	WORK_MOVE,	/* for the mover: see mover.h */
 };
+
+struct move;
 
 /* Belongs to the loop, then to the thread, then to the loop again. */
 struct work {
@@ -34,6 +38,7 @@ struct work {
 	int fence;		/* EXEC: sync_file, or -1 */
 	uint64_t fault_va;	/* WORK_FAULT */
 	struct xen_userptrif_bind_op *untrusted_ops; /* READ_BIND */
+	struct move *move;	/* WORK_MOVE */
 };
 
 typedef void (*helper_run)(void *context, struct work *work);

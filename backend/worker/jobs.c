@@ -47,8 +47,7 @@ void jobs_fini(struct jobs *jobs)
 	jobs->slots = NULL;
 }
 
-/* 1: still running, else 0 or -errno as the driver set it. */
-static int job_read_fence(int fence)
+int jobs_read_fence(int fence)
 {
 	struct sync_file_info info;
 
@@ -66,7 +65,7 @@ static int job_on_fence(sd_event_source *source, int fd, uint32_t revents,
 	struct job *job = context;
 	struct jobs *jobs = job->jobs;
 	uint32_t slot = (uint32_t)(job - jobs->slots);
-	int error = job_read_fence(fd);
+	int error = jobs_read_fence(fd);
 
 	(void)source;
 	(void)revents;

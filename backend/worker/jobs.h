@@ -37,4 +37,7 @@ void jobs_fini(struct jobs *jobs);
 int jobs_add(struct jobs *jobs, uint32_t job, uint32_t vm, uint64_t cookie,
 	     int fence);
 
+/** jobs_read_fence() - 1: not signalled, else 0 or -errno as the driver set it */
+int jobs_read_fence(int fence);
+
 #endif /* XU_JOBS_H */

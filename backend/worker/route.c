@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "migrator.h"
 #include "work.h"
 
 /* Ops fetched from the core at a time. */
@@ -29,29 +30,57 @@ int route_submit(struct route *route, const struct work *work)
 	return 0;
 }
 
-static int route_op(struct route *route, const struct core_op *op)
+/*
+ * The core has answered an ADVISE with OK in the step that took it, so it has
+ * checked the packet at hand.
+ */
+static int route_advise(struct route *route, const struct core_op *op)
+{
+	const struct xen_userptrif_req *req = route->untrusted_req;
+
+	if (!route->migrator || !req ||
+	    op->rsp.operation != XENUSERPTR_OP_ADVISE ||
+	    op->rsp.status != XENUSERPTR_STATUS_OK ||
+	    req->operation != XENUSERPTR_OP_ADVISE || req->id != op->rsp.id)
+		return 0;
+	return migrator_advise(route->migrator, &req->op.advise);
+}
+
+static int route_respond(struct route *route, const struct core_op *op)
+{
+	int ret = route_advise(route, op);
+
+	if (ret)
+		return ret;
+	status_add(&route->status->responses, 1);
+	return ring_put(route->ring, &op->rsp);
+}
+
+int route_perform(struct route *route, const struct core_op *op)
 {
 	struct work work = { .kind = WORK_OP };
 
 	switch (op->type) {
 	case CORE_OP_RESPOND:
-		status_add(&route->status->responses, 1);
-		return ring_put(route->ring, &op->rsp);
+		return route_respond(route, op);
 	case CORE_OP_EVENT:
 		return events_put(route->events, &op->evt);
 	case CORE_OP_FENCE:
 		return events_fence(route->events, op->timeline, op->seqno);
+	case CORE_OP_UNMAP:
+	case CORE_OP_TRIM:
+	case CORE_OP_BIND:
+	case CORE_OP_EXEC:
+		if (route->migrator)
+			return migrator_op(route->migrator, op);
+		/* fall through */
 	case CORE_OP_READ_DIR:
 	case CORE_OP_READ_BIND:
 	case CORE_OP_MAP:
-	case CORE_OP_UNMAP:
-	case CORE_OP_TRIM:
 	case CORE_OP_VM_OPEN:
 	case CORE_OP_VM_CLOSE:
 	case CORE_OP_IMPORT:
 	case CORE_OP_CLOSE:
-	case CORE_OP_BIND:
-	case CORE_OP_EXEC:
 		work.op = *op;
 		return route_submit(route, &work);
 	}
@@ -70,7 +99,7 @@ static int route_step(struct route *route, const struct core_event *event)
 		if (more < 0)
 			return more;
 		for (i = 0; i < nr; i++) {
-			ret = route_op(route, &ops[i]);
+			ret = route_perform(route, &ops[i]);
 			if (ret)
 				return ret;
 		}
@@ -87,8 +116,13 @@ int route_request(struct route *route,
 		.untrusted_req = untrusted_req,
 	};
 
+	int ret;
+
 	status_add(&route->status->requests, 1);
-	return route_step(route, &event);
+	route->untrusted_req = untrusted_req;
+	ret = route_step(route, &event);
+	route->untrusted_req = NULL;
+	return ret;
 }
 
 int route_unmapped(struct route *route, uint64_t cookie)
@@ -120,7 +154,13 @@ static int route_done_op(struct route *route, struct work *work)
 		status_add(&route->status->jobs_now, 1);
 		ret = route->job_queued(route->context, work);
 	}
-	return ret ? ret : route_step(route, &event);
+	if (!ret && route->migrator)
+		ret = migrator_before_done(route->migrator, work);
+	if (!ret)
+		ret = route_step(route, &event);
+	if (!ret && route->migrator)
+		ret = migrator_after_done(route->migrator, work);
+	return ret;
 }
 
 int route_job(struct route *route, uint32_t job, uint32_t status,
@@ -146,6 +186,7 @@ int route_done(struct route *route, struct work *work)
 	route->in_flight--;
 	switch (work->kind) {
 	case WORK_OP:
+	case WORK_REFUSE:
 		ret = route_done_op(route, work);
 		break;
 	case WORK_FAULT:
@@ -153,6 +194,7 @@ int route_done(struct route *route, struct work *work)
 			       XENUSERPTR_STATUS_GPU_FAULT, work->fault_va);
 		break;
 	case WORK_CLOSE_ALL:
+	case WORK_MOVE:
 		break;
 	}
 	free(work->untrusted_ops);

@@ -22,8 +22,13 @@
 typedef int (*route_job_queued)(void *context, const struct work *work);
 
 
+struct migrator;
+
 struct route {
 	struct core *core;
+	struct migrator *migrator;	/* or NULL: nothing moves */
+	/* Of the packet that the core is taking now, or NULL. */
+	const struct xen_userptrif_req *untrusted_req;
 	struct ring *ring;
 	struct events *events;
 	struct helper *helper;
@@ -46,6 +51,9 @@ int route_job(struct route *route, uint32_t job, uint32_t status,
 
 /** route_unmapped() - the module said that the grants of @cookie have ended */
 int route_unmapped(struct route *route, uint64_t cookie);
+
+/** route_perform() - one op of the core */
+int route_perform(struct route *route, const struct core_op *op);
 
 /** route_submit() - work of the worker's own for the helper; 0 or -ENOMEM */
 int route_submit(struct route *route, const struct work *work);

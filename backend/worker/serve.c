@@ -21,11 +21,12 @@
 /* Module records of one round. */
 #define SERVE_RECORDS	64U
 /* How long the end of a connection waits for the fences of killed jobs. */
-#define SERVE_END_S	2
+#define SERVE_END_S	4
 
 /* What runs first when several sources are ready. */
 enum serve_priority {
 	SERVE_BROKER = -20,
+	SERVE_MOVES = -5,
 	SERVE_FENCES = 0,
 	SERVE_RECORD = 5,
 	SERVE_HELPER = 10,
@@ -97,6 +98,12 @@ static int serve_record(struct worker *worker,
 	switch (record->type) {
 	case XEN_USERPTR_BACK_UNMAPPED:
 		return route_unmapped(&worker->route, record->cookie);
+	case XEN_USERPTR_BACK_WANT:
+		return worker->route.migrator ?
+		       migrator_want(worker->route.migrator, record->gref) : 0;
+	case XEN_USERPTR_BACK_LOST:
+		return worker->route.migrator ?
+		       migrator_lost(worker->route.migrator, record->gref) : 0;
 	case XEN_USERPTR_BACK_GONE:
 		return -ENODEV;
 	default:
@@ -166,10 +173,14 @@ static int serve_job_ended(void *context, uint32_t job, uint32_t vm,
 	struct worker *worker = context;
 	struct work work = { .kind = WORK_FAULT, .cookie = cookie };
 	uint32_t status = gpu_job_status(error);
-	int ret;
+	int ret = 0;
 
 	work.op.job = job;
 	work.op.vm = vm;
+	if (worker->route.migrator)
+		ret = migrator_job_end(worker->route.migrator, vm, &status);
+	if (ret)
+		return serve_check(worker, ret);
 	if (status == XENUSERPTR_STATUS_GPU_FAULT)
 		ret = route_submit(&worker->route, &work);
 	else
@@ -190,16 +201,47 @@ static int serve_on_end_timer(sd_event_source *source, int fd,
 	return serve_check(worker, sd_event_exit(worker->loop, 0));
 }
 
+static int serve_on_mover(sd_event_source *source, int fd, uint32_t revents,
+			  void *context)
+{
+	struct worker *worker = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return serve_check(worker, migrator_on_mover(&worker->migrator));
+}
+
+static int serve_on_move_timer(sd_event_source *source, int fd,
+			       uint32_t revents, void *context)
+{
+	struct worker *worker = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return serve_check(worker, migrator_on_timer(&worker->migrator));
+}
+
+/* Nothing is away any more: now the jobs can go. */
+static int serve_home(void *context)
+{
+	struct work work = { .kind = WORK_CLOSE_ALL };
+	struct worker *worker = context;
+
+	return worker->is_ending ? route_submit(&worker->route, &work) : 0;
+}
+
 /*
- * The broker closed its end, or is dead: the connection is over. Jobs are
- * ended first, so that the guest's programs see an error and not silence.
+ * The broker closed its end, or is dead: the connection is over. What is in
+ * VRAM comes home, then jobs are ended, so that the guest's programs see an
+ * error and not silence.
  */
 static int serve_on_broker(sd_event_source *source, int fd, uint32_t revents,
 			   void *context)
 {
 	struct worker *worker = context;
 	const struct itimerspec limit = { .it_value.tv_sec = SERVE_END_S };
-	struct work work = { .kind = WORK_CLOSE_ALL };
 	int ret;
 
 	(void)fd;
@@ -208,7 +250,8 @@ static int serve_on_broker(sd_event_source *source, int fd, uint32_t revents,
 	worker->is_ending = true;
 	if (timerfd_settime(worker->end_timer, 0, &limit, NULL) < 0)
 		return serve_check(worker, -errno);
-	ret = route_submit(&worker->route, &work);
+	ret = worker->route.migrator ? migrator_bring_home(&worker->migrator) :
+				       serve_home(worker);
 	return serve_check(worker, ret);
 }
 
@@ -283,6 +326,20 @@ static int serve_add_end_timer(struct worker *worker)
 			    serve_on_end_timer);
 }
 
+static int serve_add_migrator(struct worker *worker)
+{
+	int ret;
+
+	if (!worker->route.migrator)
+		return 0;
+	ret = serve_add_io(worker, worker->migrator.timer, SERVE_MOVES,
+			   serve_on_move_timer);
+	if (ret >= 0)
+		ret = serve_add_io(worker, worker->migrator.thread.done_fd,
+				   SERVE_MOVES, serve_on_mover);
+	return ret;
+}
+
 static int serve_add_sources(struct worker *worker)
 {
 	int ret;
@@ -300,6 +357,8 @@ static int serve_add_sources(struct worker *worker)
 				   SERVE_RING, serve_on_channel);
 	if (ret >= 0)
 		ret = serve_add_end_timer(worker);
+	if (ret >= 0)
+		ret = serve_add_migrator(worker);
 	if (ret >= 0)
 		ret = serve_add_again(worker);
 	if (ret >= 0)
@@ -321,6 +380,7 @@ static int serve_init_tables(struct worker *worker)
 	worker->env.files = IPC_FD_FILES;
 	worker->env.max_objects = limits->max_objects;
 	worker->env.max_vms = limits->max_vms;
+	worker->env.keep_grefs = worker->route.migrator != NULL;
 	worker->route.ring = &worker->ring;
 	worker->route.events = &worker->events;
 	worker->route.helper = &worker->helper;
@@ -339,6 +399,24 @@ static int serve_init_tables(struct worker *worker)
 	return ret;
 }
 
+/* Filled in by worker_setup(): caps and settings. */
+static int serve_init_migrator(struct worker *worker)
+{
+	struct migrator *m = &worker->migrator;
+
+	if (!worker->route.migrator)
+		return 0;
+	m->core = worker->route.core;
+	m->route = &worker->route;
+	m->env = &worker->env;
+	m->status = worker->status;
+	m->loop = worker->loop;
+	m->settings = worker->start.settings;
+	m->home = serve_home;
+	m->context = worker;
+	return migrator_init(m, &worker->start.limits, worker->move_node);
+}
+
 int worker_serve_init(struct worker *worker, const char **why)
 {
 	int ret;
@@ -349,6 +427,10 @@ int worker_serve_init(struct worker *worker, const char **why)
 		return ret;
 	*why = "no memory for the limits of this device";
 	ret = serve_init_tables(worker);
+	if (ret)
+		return ret;
+	*why = "cannot make what moves memory";
+	ret = serve_init_migrator(worker);
 	if (ret)
 		return ret;
 	*why = "cannot make the helper thread";

@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +17,7 @@
 #include "log.h"
 
 /* Descriptors beside objects, jobs and address spaces. */
-#define WORKER_SPARE_FDS	64U
+#define WORKER_SPARE_FDS	192U
 
 static int setup_open_xen(struct worker *worker, const char **why)
 {
@@ -76,6 +77,27 @@ static int setup_bind_channel(struct worker *worker, const char **why)
 	return 0;
 }
 
+/* The series is there, and the GPU can stop, copy and bind VRAM. */
+static int setup_moving(struct worker *worker, int gpu_node,
+			const struct gpu_caps *caps)
+{
+	struct mig_settings *settings = &worker->start.settings;
+
+	worker->move_node = fcntl(gpu_node, F_DUPFD_CLOEXEC, 0);
+	if (worker->move_node < 0)
+		return -errno;
+	worker->gpu.features |= XENUSERPTR_FEATURE_REVOCABLE |
+				XENUSERPTR_FEATURE_MIGRATION;
+	settings->vram_pages = worker->gpu.vram_total / XENUSERPTR_PAGE_SIZE;
+	settings->vram_page = caps->vram_page / XENUSERPTR_PAGE_SIZE;
+	if (!settings->vram_page)
+		settings->vram_page = 1;
+	worker->migrator.vm_flags = (caps->preempt ? MIG_VM_PREEMPT : 0) |
+				    (caps->kill ? MIG_VM_KILL : 0);
+	worker->route.migrator = &worker->migrator;
+	return 0;
+}
+
 /* The quotas of the toolstack, as far as ring and GPU allow. */
 static int setup_gpu(struct worker *worker, int gpu_node, const char **why)
 {
@@ -94,6 +116,12 @@ static int setup_gpu(struct worker *worker, int gpu_node, const char **why)
 		return ret;
 	if (worker->gpu.vram_total > worker->start.max_vram)
 		worker->gpu.vram_total = worker->start.max_vram;
+	if (worker->start.revocable && worker->env.gpu->move) {
+		*why = "cannot open the GPU for moving memory";
+		ret = setup_moving(worker, gpu_node, &caps);
+	}
+	if (ret)
+		return ret;
 	limits->max_bind_ops = caps.max_bind_ops < XENUSERPTR_MAX_BIND_OPS ?
 			       caps.max_bind_ops : XENUSERPTR_MAX_BIND_OPS;
 	limits->max_requests = ring_size(&worker->ring);

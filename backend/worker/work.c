@@ -16,7 +16,7 @@
 #include "module.h"
 
 struct work_object {
-	uint32_t *grefs;	/* between READ_DIR and MAP */
+	uint32_t *grefs;	/* from READ_DIR to MAP, or to UNMAP */
 	uint32_t nr;
 	int dmabuf;		/* or -1 */
 	uint32_t life;		/* for the cookie */
@@ -91,10 +91,40 @@ int work_init(struct work_env *env)
 	}
 	for (i = 0; i < env->max_objects; i++)
 		env->objects[i].dmabuf = -1;
+	pthread_mutex_init(&env->vm_lock, NULL);
 	return 0;
 }
 
-static void work_drop_vm(struct work_env *env, struct work_vm *vm)
+uint32_t *work_grefs(const struct work_env *env, uint32_t obj)
+{
+	return env->objects[obj].grefs;
+}
+
+int work_dmabuf(const struct work_env *env, uint32_t obj)
+{
+	return env->objects[obj].dmabuf;
+}
+
+struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm)
+{
+	pthread_mutex_lock(&env->vm_lock);
+	if (env->vms[vm].vm)
+		return env->vms[vm].vm;
+	pthread_mutex_unlock(&env->vm_lock);
+	return NULL;
+}
+
+void work_vm_put(struct work_env *env)
+{
+	pthread_mutex_unlock(&env->vm_lock);
+}
+
+uint32_t work_vm_handle(const struct work_env *env, uint32_t vm, uint32_t obj)
+{
+	return env->vms[vm].handles[obj];
+}
+
+static void work_close_vm(struct work_env *env, struct work_vm *vm)
 {
 	uint32_t i;
 
@@ -108,6 +138,13 @@ static void work_drop_vm(struct work_env *env, struct work_vm *vm)
 			status_sub(&env->status->imports_now, 1);
 	free(vm->handles);
 	vm->handles = NULL;
+}
+
+void work_vm_drop(struct work_env *env, uint32_t vm)
+{
+	pthread_mutex_lock(&env->vm_lock);
+	work_close_vm(env, &env->vms[vm]);
+	pthread_mutex_unlock(&env->vm_lock);
 }
 
 static void work_drop_object(struct work_env *env, struct work_object *object)
@@ -126,7 +163,7 @@ void work_fini(struct work_env *env)
 	uint32_t i;
 
 	for (i = 0; env->vms && i < env->max_vms; i++)
-		work_drop_vm(env, &env->vms[i]);
+		work_vm_drop(env, i);
 	for (i = 0; env->objects && i < env->max_objects; i++)
 		work_drop_object(env, &env->objects[i]);
 	free(env->vms);
@@ -168,8 +205,10 @@ static void work_map(struct work_env *env, struct work *work)
 	status_add(&env->status->map_calls, 1);
 	ret = module_map(env->module, object->grefs, object->nr, flags, cookie,
 			 &work->error_index);
-	free(object->grefs);
-	object->grefs = NULL;
+	if (ret < 0 || !env->keep_grefs) {
+		free(object->grefs);
+		object->grefs = NULL;
+	}
 	if (ret < 0) {
 		log_debug("map of %u pages: %s", object->nr, strerror(-ret));
 		work->status = work_map_status(ret);
@@ -218,14 +257,16 @@ static int work_open_vm(struct work_env *env, struct work_vm *vm)
 	if (!vm->handles)
 		return -ENOMEM;
 	node = work_ask_gpu(env);
+	pthread_mutex_lock(&env->vm_lock);
 	ret = node < 0 ? node : env->gpu->vm_open(node, &vm->vm);
-	if (!ret)
-		return 0;
-	if (node >= 0)
+	if (ret) {
+		vm->vm = NULL;
+		free(vm->handles);
+		vm->handles = NULL;
+	}
+	pthread_mutex_unlock(&env->vm_lock);
+	if (ret && node >= 0)
 		close(node);
-	vm->vm = NULL;
-	free(vm->handles);
-	vm->handles = NULL;
 	return ret;
 }
 
@@ -351,7 +392,7 @@ static void work_op(struct work_env *env, struct work *work)
 		work_vm_open(env, work);
 		break;
 	case CORE_OP_VM_CLOSE:
-		work_drop_vm(env, &env->vms[work->op.vm]);
+		work_vm_drop(env, work->op.vm);
 		break;
 	case CORE_OP_IMPORT:
 		work_import(env, work);
@@ -377,7 +418,7 @@ static void work_close_all(struct work_env *env)
 	uint32_t i;
 
 	for (i = 0; i < env->max_vms; i++)
-		work_drop_vm(env, &env->vms[i]);
+		work_vm_drop(env, i);
 }
 
 void work_run(void *context, struct work *work)
@@ -385,7 +426,8 @@ void work_run(void *context, struct work *work)
 	struct work_env *env = context;
 	struct gpu_vm *vm;
 
-	work->status = XENUSERPTR_STATUS_OK;
+	if (work->kind != WORK_REFUSE)
+		work->status = XENUSERPTR_STATUS_OK;
 	work->error_index = UINT32_MAX;
 	switch (work->kind) {
 	case WORK_OP:
@@ -397,6 +439,9 @@ void work_run(void *context, struct work *work)
 		break;
 	case WORK_CLOSE_ALL:
 		work_close_all(env);
+		break;
+	case WORK_REFUSE:
+	case WORK_MOVE:
 		break;
 	}
 }

@@ -6,6 +6,7 @@
 #ifndef XU_WORK_H
 #define XU_WORK_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "core.h"
@@ -19,9 +20,13 @@ struct work_vm;
 
 /*
  * Filled by the worker, then touched by the helper thread alone; max_* are the
- * bounds of the core's slots.
+ * bounds of the core's slots. The mover's thread uses address spaces between
+ * work_vm_get() and work_vm_put(). An object's list of grefs and its dma-buf do
+ * not change between the end of its MAP and the start of its UNMAP: then both
+ * the loop and the mover may read them.
  */
 struct work_env {
+	bool keep_grefs;	/* after MAP, for the mover */
 	const struct gpu_ops *gpu;
 	struct grant_reader reader;
 	struct worker_status *status;
@@ -31,6 +36,7 @@ struct work_env {
 	uint32_t max_vms;
 	struct work_object *objects;
 	struct work_vm *vms;
+	pthread_mutex_t vm_lock; /* an address space that is closed or used */
 };
 
 /** work_init() - make the tables; the fields above must be set; or -ENOMEM */
@@ -41,6 +47,23 @@ void work_fini(struct work_env *env);
 
 /** work_run() - a helper_run: performs @work, fills in its results */
 void work_run(void *env, struct work *work);
+
+/**
+ * work_vm_get() - an address space for the mover, and the lock
+ *
+ * NULL, without the lock, if it is closed.
+ */
+struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm);
+void work_vm_put(struct work_env *env);
+/** work_vm_handle() - of the object's import; 0: none. Between get and put */
+uint32_t work_vm_handle(const struct work_env *env, uint32_t vm, uint32_t obj);
+/** work_vm_drop() - close an address space, if it is open */
+void work_vm_drop(struct work_env *env, uint32_t vm);
+
+/** work_grefs() - of a mapped object; 0 for a page that was given back */
+uint32_t *work_grefs(const struct work_env *env, uint32_t obj);
+/** work_dmabuf() - of a mapped object */
+int work_dmabuf(const struct work_env *env, uint32_t obj);
 
 /**
  * work_cookie_slot() - the object's slot in a cookie of the module

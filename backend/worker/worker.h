@@ -17,6 +17,7 @@
 #include "helper.h"
 #include "ipc.h"
 #include "jobs.h"
+#include "migrator.h"
 #include "ring.h"
 #include "status.h"
 #include "work.h"
@@ -46,6 +47,8 @@ struct worker {
 	struct work_env env;
 	struct route route;
 	struct jobs jobs;
+	struct migrator migrator;	/* if route.migrator is it */
+	int move_node;			/* of the GPU, for the migrator */
 };
 
 /** worker_main() - the life of a worker; returns its exit code */

@@ -78,6 +78,18 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 	return ioctl(module, XEN_USERPTR_BACK_TRIM, &trim) == 0 ? 0 : -errno;
 }
 
+int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)
+{
+	struct xen_userptr_back_ops args = {
+		.ops = (uint64_t)(uintptr_t)ops,
+		.nr = nr,
+	};
+
+	if (ioctl(module, XEN_USERPTR_BACK_OPS, &args) < 0)
+		return -errno;
+	return args.done == nr ? 0 : -EIO;
+}
+
 int module_read(int module, struct xen_userptr_back_record *record)
 {
 	ssize_t ret;

@@ -39,6 +39,14 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr);
 
 /**
+ * module_ops() - operations on single grants, each with its own status
+ * @ops: at most XEN_USERPTR_BACK_OPS_MAX
+ *
+ * Returns 0 when all were run, or -errno as XEN_USERPTR_BACK_OPS.
+ */
+int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr);
+
+/**
  * module_read() - the next record
  *
  * Returns 1, 0 (none there now), or -errno.

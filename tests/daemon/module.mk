@@ -12,17 +12,21 @@ DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox
 DT_SRCS_number :=
-DT_SRCS_config := backend/broker/config.c backend/xen/store.c
+DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
 DT_SRCS_events := backend/xen/events.c
 DT_SRCS_decide := backend/broker/decide.c
 DT_SRCS_ipc := backend/common/ipc.c
 DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
-	backend/worker/helper.c backend/xen/ring.c backend/xen/events.c \
+	backend/worker/helper.c backend/worker/migrator.c \
+	backend/worker/gate.c backend/worker/mover.c \
+	backend/worker/mover-ops.c backend/worker/grefs.c \
+	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
 
 # Sanitizers make system calls of their own: what the filter does is tested plain.
+DT_LIBS_route := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)

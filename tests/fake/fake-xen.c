@@ -204,3 +204,35 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 	fake_module.trim_nr = nr;
 	return 0;
 }
+
+/* A page's life without anybody who touches it. */
+static void fake_rev_op(struct xen_userptr_back_op *op)
+{
+	static const uint8_t next[] = {
+		[XEN_USERPTR_BACK_ARM] = FAKE_REV_HOME,
+		[XEN_USERPTR_BACK_DISARM] = FAKE_REV_NONE,
+		[XEN_USERPTR_BACK_REVOKE] = FAKE_REV_REVOKED,
+		[XEN_USERPTR_BACK_RESTORE] = FAKE_REV_HOME,
+	};
+	uint8_t *state = &fake_module.rev_state[op->gref];
+
+	if (op->cmd != XEN_USERPTR_BACK_QUERY)
+		*state = next[op->cmd];
+	op->state = *state;
+	op->status = 0;
+}
+
+int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)
+{
+	uint32_t i;
+
+	(void)module;
+	if (fake_fail())
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		ops[i].status = -3;	/* GNTST_bad_gntref */
+		if (ops[i].gref < FAKE_MAX_GREFS)
+			fake_rev_op(&ops[i]);
+	}
+	return 0;
+}

@@ -23,6 +23,11 @@ void fake_store_conflict(unsigned int times);
 void fake_grant(uint32_t gref, const void *page);
 void fake_grant_clear(void);
 
+/* As GNTREV_STATE_*. */
+#define FAKE_REV_NONE		0
+#define FAKE_REV_HOME		1
+#define FAKE_REV_REVOKED	3
+
 /* What the fake module did. */
 struct fake_module {
 	unsigned int alive;	/* dma-bufs */
@@ -33,6 +38,7 @@ struct fake_module {
 	uint32_t last_gref;
 	uint32_t trim_first;	/* of the last TRIM */
 	uint32_t trim_nr;
+	uint8_t rev_state[FAKE_MAX_GREFS];
 };
 extern struct fake_module fake_module;
 

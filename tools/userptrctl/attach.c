@@ -65,6 +65,10 @@ static int attach_parse_key(struct attach *attach, const char *key,
 					 key, (unsigned long long)quota->max);
 		return attach_put_key(attach, key, value);
 	}
+	if (!strcmp(key, "policy"))
+		return config_policy(value) >= 0 ?
+		       attach_put_key(attach, key, value) :
+		       ctl_error(CTL_USAGE, "policy: manual, first-use, hint or pressure");
 	if (!strcmp(key, "gpu"))
 		return strlen(value) < CONFIG_GPU_LEN ?
 		       attach_put_key(attach, key, value) :

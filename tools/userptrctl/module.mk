@@ -12,7 +12,7 @@ $(BUILD)/obj/$(CTL_DIR)/%.o: $(CTL_DIR)/%.c $(DAEMON_HDRS) $(CTL_DIR)/ctl.h | da
 	@mkdir -p $(@D)
 	@$(CC) $(CTL_CFLAGS) -O2 -g -c -o $@ $<
 
-$(CTL_BIN): $(CTL_OBJS)
+$(CTL_BIN): $(CTL_OBJS) $(BUILD)/core/libcore.a
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $^ $(CTL_LIBS)
 

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Adapter for softgpu, the part that moves memory: stop, VRAM, copy. Walk B's
+ * hands at the GPU.
+ */
+#include "softgpu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+/* Where an address space for copies has its commands, sources and targets. */
+#define COPY_BASE	(UINT64_C(1) << 30)
+#define COPY_SRC(slot)	(COPY_BASE + (2 * (uint64_t)(slot) + 1) * GPU_COPY_MAX)
+#define COPY_DST(slot)	(COPY_SRC(slot) + GPU_COPY_MAX)
+
+static int vm_control(struct gpu_vm *vm, uint32_t op, uint32_t out_sync)
+{
+	struct drm_softgpu_vm_control control = {
+		.vm_id = vm->vm_id,
+		.op = op,
+		.out_sync = out_sync,
+	};
+
+	return softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_VM_CONTROL, &control);
+}
+
+int softgpu_kill(struct gpu_vm *vm)
+{
+	return vm_control(vm, DRM_SOFTGPU_VM_KILL, 0);
+}
+
+static int softgpu_resume(struct gpu_vm *vm)
+{
+	return vm_control(vm, DRM_SOFTGPU_VM_RESUME, 0);
+}
+
+/* A syncobj of its own: another thread may be submitting a job. */
+static int softgpu_stop(struct gpu_vm *vm, int *fence)
+{
+	uint32_t syncobj;
+	int ret;
+
+	if (drmSyncobjCreate(vm->node, 0, &syncobj))
+		return -errno;
+	ret = vm_control(vm, DRM_SOFTGPU_VM_STOP, syncobj);
+	if (!ret && drmSyncobjExportSyncFile(vm->node, syncobj, fence))
+		ret = -errno;
+	drmSyncobjDestroy(vm->node, syncobj);
+	return ret;
+}
+
+static int gem_create(struct gpu_vm *vm, uint64_t size, uint32_t placement,
+		      uint32_t *handle)
+{
+	struct drm_softgpu_gem_create create = {
+		.size = size,
+		.placement = placement,
+	};
+	int ret;
+
+	ret = softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_GEM_CREATE, &create);
+	if (!ret)
+		*handle = create.handle;
+	return ret;
+}
+
+static int gem_close(struct gpu_vm *vm, uint32_t handle)
+{
+	struct drm_gem_close args = { .handle = handle };
+
+	return softgpu_ioctl(vm->node, DRM_IOCTL_GEM_CLOSE, &args);
+}
+
+static int softgpu_alloc(struct gpu_vm *vm, uint64_t size, uint32_t *handle)
+{
+	return gem_create(vm, size, DRM_SOFTGPU_PLACE_VRAM |
+			  DRM_SOFTGPU_PLACE_PINNED, handle);
+}
+
+static int softgpu_share(struct gpu_vm *from, uint32_t handle,
+			 struct gpu_vm *to, uint32_t *to_handle)
+{
+	int fd, ret;
+
+	if (drmPrimeHandleToFD(from->node, handle, DRM_CLOEXEC | DRM_RDWR,
+			       &fd))
+		return -errno;
+	ret = drmPrimeFDToHandle(to->node, fd, to_handle) == 0 ? 0 : -errno;
+	close(fd);
+	return ret;
+}
+
+static struct drm_softgpu_bind_op bind_map(uint32_t handle, uint64_t offset,
+					   uint64_t va, uint64_t length,
+					   uint32_t flags)
+{
+	return (struct drm_softgpu_bind_op){
+		.op = DRM_SOFTGPU_BIND_MAP,
+		.flags = flags,
+		.handle = handle,
+		.offset = offset,
+		.va = va,
+		.length = length,
+	};
+}
+
+static int bind_run(struct gpu_vm *vm, struct drm_softgpu_bind_op *ops,
+		    uint32_t nr)
+{
+	struct drm_softgpu_vm_bind args = {
+		.vm_id = vm->vm_id,
+		.num_ops = nr,
+		.ops = (uint64_t)(uintptr_t)ops,
+	};
+
+	return softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_VM_BIND, &args);
+}
+
+static int commands_map(struct gpu_vm *vm)
+{
+	struct drm_softgpu_gem_mmap_offset offset = {
+		.handle = vm->command_handle,
+	};
+	void *commands;
+	int ret;
+
+	ret = softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_GEM_MMAP_OFFSET,
+			    &offset);
+	if (ret)
+		return ret;
+	commands = mmap(NULL, DRM_SOFTGPU_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			MAP_SHARED, vm->node, (off_t)offset.offset);
+	if (commands == MAP_FAILED)
+		return -errno;
+	vm->commands = commands;
+	return 0;
+}
+
+/* A page of commands, a packet per slot. */
+static int softgpu_prepare(struct gpu_vm *vm)
+{
+	struct drm_softgpu_bind_op op;
+	int ret;
+
+	ret = gem_create(vm, DRM_SOFTGPU_PAGE_SIZE, DRM_SOFTGPU_PLACE_SYSTEM,
+			 &vm->command_handle);
+	if (ret)
+		return ret;
+	ret = commands_map(vm);
+	if (ret)
+		goto err_close;
+	op = bind_map(vm->command_handle, 0, COPY_BASE, DRM_SOFTGPU_PAGE_SIZE,
+		      DRM_SOFTGPU_BIND_READONLY);
+	ret = bind_run(vm, &op, 1);
+	if (ret)
+		goto err_unmap;
+	vm->copy_va = COPY_BASE;
+	return 0;
+
+err_unmap:
+	munmap(vm->commands, DRM_SOFTGPU_PAGE_SIZE);
+err_close:
+	gem_close(vm, vm->command_handle);
+	return ret;
+}
+
+void softgpu_copy_fini(struct gpu_vm *vm)
+{
+	if (vm->copy_va)
+		munmap(vm->commands, DRM_SOFTGPU_PAGE_SIZE);
+}
+
+static uint64_t copy_command(struct gpu_vm *vm, const struct gpu_copy *copy)
+{
+	uint32_t *packet = vm->commands + copy->slot * SOFTGPU_CMD_COPY_DWORDS;
+	uint64_t dst = COPY_DST(copy->slot), src = COPY_SRC(copy->slot);
+
+	packet[0] = SOFTGPU_CMD_HDR(SOFTGPU_CMD_COPY, SOFTGPU_CMD_COPY_DWORDS);
+	packet[1] = 0;
+	memcpy(&packet[2], &dst, sizeof(dst));
+	memcpy(&packet[4], &src, sizeof(src));
+	memcpy(&packet[6], &copy->length, sizeof(copy->length));
+	return vm->copy_va +
+	       copy->slot * SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t);
+}
+
+static int copy_exec(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
+{
+	struct drm_softgpu_sync sync = {
+		.handle = vm->syncobj,
+		.kind = DRM_SOFTGPU_SYNC_SIGNAL,
+	};
+	struct drm_softgpu_exec exec = {
+		.vm_id = vm->vm_id,
+		.engine = copy->other_engine ? DRM_SOFTGPU_ENGINE_COMPUTE :
+					       DRM_SOFTGPU_ENGINE_COPY,
+		.va = copy_command(vm, copy),
+		.length = SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t),
+		.num_syncs = 1,
+		.syncs = (uint64_t)(uintptr_t)&sync,
+	};
+	int ret;
+
+	ret = softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_EXEC, &exec);
+	if (ret)
+		return ret;
+	if (drmSyncobjExportSyncFile(vm->node, vm->syncobj, fence) == 0)
+		return 0;
+	ret = -errno;
+	softgpu_kill(vm);
+	return ret;
+}
+
+static int softgpu_copy_end(struct gpu_vm *vm, uint32_t slot)
+{
+	struct drm_softgpu_bind_op op = {
+		.op = DRM_SOFTGPU_BIND_UNMAP,
+		.va = COPY_SRC(slot),
+		.length = 2 * GPU_COPY_MAX,
+	};
+
+	return bind_run(vm, &op, 1);
+}
+
+static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
+			int *fence)
+{
+	struct drm_softgpu_bind_op ops[2];
+	int ret;
+
+	ops[0] = bind_map(copy->src, copy->src_offset, COPY_SRC(copy->slot),
+			  copy->length, DRM_SOFTGPU_BIND_READONLY);
+	ops[1] = bind_map(copy->dst, copy->dst_offset, COPY_DST(copy->slot),
+			  copy->length, 0);
+	ret = bind_run(vm, ops, 2);
+	if (ret)
+		return ret;
+	ret = copy_exec(vm, copy, fence);
+	if (ret)
+		softgpu_copy_end(vm, copy->slot);
+	return ret;
+}
+
+const struct gpu_move_ops softgpu_move = {
+	.prepare = softgpu_prepare,
+	.stop = softgpu_stop,
+	.resume = softgpu_resume,
+	.kill = softgpu_kill,
+	.alloc = softgpu_alloc,
+	.share = softgpu_share,
+	.copy = softgpu_copy,
+	.copy_end = softgpu_copy_end,
+};

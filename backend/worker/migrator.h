@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walk B in the worker: the engine of migration beside the core. Events of
+ * both go in, ops for the mover come out; ops of the core that touch pages wait
+ * at a gate (gate.c) until the engine has put these where they must be. The
+ * event loop's thread only, but for what the mover owns.
+ *
+ * Functions that return int return 0 or -errno, which ends the connection.
+ */
+#ifndef XU_MIGRATOR_H
+#define XU_MIGRATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "core.h"
+#include "grefs.h"
+#include "helper.h"
+#include "migrate.h"
+#include "mover.h"
+#include "status.h"
+
+struct route;
+struct gate;
+struct gate_ask;
+
+/* Filled by the worker up to loop. */
+struct migrator {
+	struct core *core;
+	struct route *route;
+	struct work_env *env;
+	struct worker_status *status;
+	sd_event *loop;
+	uint32_t vm_flags;	/* MIG_VM_* of this GPU */
+	/* Called when everything is home, after migrator_bring_home(). */
+	int (*home)(void *context);
+	void *context;
+
+	struct mig *engine;
+	struct mig_settings settings;
+	struct mover mover;
+	struct helper thread;
+	struct grefs grefs;
+	int timer;		/* timerfd */
+	uint64_t timer_at;	/* ms, MIG_NEVER: off */
+	uint64_t vms;		/* known to the engine */
+	uint8_t *object;	/* by slot: enum migrator_object */
+	bool coming_home;
+	int error;		/* of an event that was given in an op */
+
+	/* gate.c */
+	struct gate *gates;	/* hash by op id */
+	struct gate_ask *asks;	/* hash by token */
+	struct gate *released;	/* objects whose pages came home for good */
+	uint32_t next_token;
+};
+
+enum migrator_object {
+	OBJECT_UNKNOWN,
+	OBJECT_KNOWN,
+	OBJECT_LOST,		/* known; contents of pages are gone */
+};
+
+/**
+ * migrator_init() - engine, mover and thread
+ * @limits: of the core
+ * @node: an open file of the GPU; the migrator's on success
+ *
+ * Before the sandbox is closed. 0 or -errno.
+ */
+int migrator_init(struct migrator *m, const struct core_limits *limits,
+		  int node);
+
+/* Records of the module. */
+int migrator_want(struct migrator *m, uint32_t gref);
+int migrator_lost(struct migrator *m, uint32_t gref);
+
+/** migrator_on_mover() - work came back from the mover's thread */
+int migrator_on_mover(struct migrator *m);
+/** migrator_on_timer() - the timerfd is readable */
+int migrator_on_timer(struct migrator *m);
+
+/** migrator_op() - perform a core op, now or when the engine allows it */
+int migrator_op(struct migrator *m, const struct core_op *op);
+
+/**
+ * migrator_before_done() / migrator_after_done() - a core op has ended
+ *
+ * Before and after the core is told of it.
+ */
+int migrator_before_done(struct migrator *m, const struct work *work);
+int migrator_after_done(struct migrator *m, const struct work *work);
+
+/**
+ * migrator_job_end() - the fence of a job signalled
+ * @status: (in/out) LOST if the job's VM maps what is lost
+ */
+int migrator_job_end(struct migrator *m, uint32_t vm, uint32_t *status);
+
+/** migrator_advise() - the core accepted this ADVISE */
+int migrator_advise(struct migrator *m, const struct xen_userptrif_advise *req);
+
+/** migrator_move() - by hand: pages of an object, enum mig_place */
+int migrator_move(struct migrator *m, uint32_t obj, uint32_t first, uint32_t nr,
+		  uint32_t place);
+
+/** migrator_bring_home() - everything, and keep it there; then m->home() */
+int migrator_bring_home(struct migrator *m);
+
+/** migrator_set() - new settings; -EINVAL if they contradict each other */
+int migrator_set(struct migrator *m, const struct mig_settings *settings);
+
+/* Between migrator.c and gate.c. */
+int migrator_feed(struct migrator *m, struct mig_event *ev);
+int gate_op(struct migrator *m, const struct core_op *op);
+int gate_ready(struct migrator *m, uint32_t token, uint32_t status);
+int gate_done(struct migrator *m, const struct work *work);
+/* Objects that are free to go, after the engine has no more ops. */
+int gate_released(struct migrator *m);
+int migrator_forget(struct migrator *m, const struct core_op *op);
+
+#endif /* XU_MIGRATOR_H */

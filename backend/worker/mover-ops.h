@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The ops of the engine that act on a chunk's pages through the module. */
+#ifndef XU_MOVER_OPS_H
+#define XU_MOVER_OPS_H
+
+#include <stdint.h>
+
+#include "migrate.h"
+#include "module.h"
+
+#define MOVER_MAX_PAGES	512U	/* of a chunk */
+
+/**
+ * mover_pages() - ARM, REVOKE, QUERY or RESTORE of all pages of a chunk
+ * @grefs: of its op->nr pages
+ * @ops: room for MOVER_MAX_PAGES
+ * @extra_refs: (out) the sum, QUERY only
+ *
+ * One call of the module, and a second one where something is taken back: an
+ * ARM that fails for one page leaves none armed, and a page that is home again
+ * is disarmed. Returns an enum mig_status.
+ */
+uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
+		     struct xen_userptr_back_op *ops, uint32_t *extra_refs);
+
+#endif /* XU_MOVER_OPS_H */

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each function performs one op of the engine by calls of the module or the
+ * GPU. No decision is made here. VRAM of a chunk is an object on a file of the
+ * mover's own; each VM of the guest that maps it has a handle of its own.
+ */
+#include "mover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "log.h"
+#include "module.h"
+#include "mover-ops.h"
+#include "userptrif.h"
+
+/* The VRAM of one chunk. */
+struct mover_vram {
+	UT_hash_handle hh;
+	uint64_t key;		/* obj << 32 | first page */
+	uint32_t handle;	/* in mover->own */
+	uint32_t vm_handle[MIG_MAX_VMS];
+};
+
+static uint64_t vram_key(const struct mig_op *op)
+{
+	return (uint64_t)op->obj << 32 | op->first;
+}
+
+static struct mover_vram *vram_find(struct mover *mover,
+				    const struct mig_op *op)
+{
+	uint64_t key = vram_key(op);
+	struct mover_vram *vram;
+
+	HASH_FIND(hh, mover->vram, &key, sizeof(key), vram);
+	return vram;
+}
+
+int mover_init(struct mover *mover, struct work_env *env, int node)
+{
+	int ret;
+
+	memset(mover, 0, sizeof(*mover));
+	mover->env = env;
+	mover->ram = calloc(env->max_objects, sizeof(*mover->ram));
+	mover->ops = calloc(MOVER_MAX_PAGES, sizeof(*mover->ops));
+	if (!mover->ram || !mover->ops)
+		return -ENOMEM;
+	ret = env->gpu->vm_open(node, &mover->own);
+	if (!ret)
+		ret = env->gpu->move->prepare(mover->own);
+	return ret;
+}
+
+static uint32_t move_status(int error)
+{
+	if (!error)
+		return MIG_OK;
+	return error == -ENOSPC || error == -ENOMEM ? MIG_NO_VRAM : MIG_FAILED;
+}
+
+static int move_alloc(struct mover *mover, struct move *move)
+{
+	struct mover_vram *vram = vram_find(mover, &move->op);
+	int ret;
+
+	if (vram)
+		return 0;	/* allocated before a worker died */
+	vram = calloc(1, sizeof(*vram));
+	if (!vram)
+		return -ENOMEM;
+	ret = mover->env->gpu->move->alloc(mover->own,
+					   (uint64_t)move->op.nr *
+					   XENUSERPTR_PAGE_SIZE, &vram->handle);
+	if (ret) {
+		free(vram);
+		return ret;
+	}
+	vram->key = vram_key(&move->op);
+	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
+	return 0;
+}
+
+/* A VM that is closed has closed its handles. */
+static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
+{
+	struct work_env *env = mover->env;
+	struct gpu_vm *gpu_vm;
+	uint32_t vm;
+
+	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
+		if (!vram->vm_handle[vm])
+			continue;
+		gpu_vm = work_vm_get(env, vm);
+		if (!gpu_vm)
+			continue;
+		env->gpu->close(gpu_vm, vram->vm_handle[vm]);
+		work_vm_put(env);
+	}
+}
+
+static int move_free_vram(struct mover *mover, struct move *move)
+{
+	struct mover_vram *vram = vram_find(mover, &move->op);
+
+	if (!vram)
+		return 0;
+	vram_close_handles(mover, vram);
+	mover->env->gpu->close(mover->own, vram->handle);
+	HASH_DEL(mover->vram, vram);
+	free(vram);
+	return 0;
+}
+
+/* The handle by which the VM reaches what is to be bound. */
+static int bind_handle(struct mover *mover, const struct mig_op *op,
+		       struct gpu_vm *gpu_vm, uint32_t vm, uint32_t *handle)
+{
+	struct mover_vram *vram;
+	int ret = 0;
+
+	if (!(op->flags & MIG_OP_VRAM)) {
+		*handle = work_vm_handle(mover->env, vm, op->obj);
+		return *handle ? 0 : -EIO;
+	}
+	vram = vram_find(mover, op);
+	if (!vram)
+		return -EIO;
+	if (!vram->vm_handle[vm])
+		ret = mover->env->gpu->move->share(mover->own, vram->handle,
+						   gpu_vm,
+						   &vram->vm_handle[vm]);
+	*handle = vram->vm_handle[vm];
+	return ret;
+}
+
+/* In VRAM the chunk begins at 0, at home it is a part of the object. */
+static void bind_fill(const struct mig_op *op, const struct move_list *list,
+		      uint32_t handle, struct gpu_bind *binds)
+{
+	uint64_t base = op->flags & MIG_OP_VRAM ?
+			(uint64_t)op->first * XENUSERPTR_PAGE_SIZE : 0;
+	uint32_t i;
+
+	for (i = 0; i < list->nr; i++) {
+		binds[i].length = list->binds[i].length;
+		binds[i].gpu_va = list->binds[i].gpu_va;
+		binds[i].op = XENUSERPTR_BIND_UNMAP;
+		if (op->type == MIG_OP_UNBIND)
+			continue;
+		binds[i].op = XENUSERPTR_BIND_MAP;
+		binds[i].flags = list->binds[i].flags;
+		binds[i].handle = handle;
+		binds[i].offset = list->binds[i].offset - base;
+	}
+}
+
+static int bind_list(struct mover *mover, const struct mig_op *op,
+		     const struct move_list *list, struct gpu_vm *gpu_vm)
+{
+	struct gpu_bind *binds;
+	uint32_t handle = 0, failed;
+	int ret = 0;
+
+	if (op->type == MIG_OP_BIND)
+		ret = bind_handle(mover, op, gpu_vm, list->vm, &handle);
+	if (ret)
+		return ret;
+	binds = calloc(list->nr, sizeof(*binds));
+	if (!binds)
+		return -ENOMEM;
+	bind_fill(op, list, handle, binds);
+	ret = mover->env->gpu->bind(gpu_vm, binds, list->nr, &failed);
+	free(binds);
+	return ret;
+}
+
+/* One bind call a VM. All are tried: what can be taken away is. */
+static int move_bind(struct mover *mover, struct move *move)
+{
+	struct gpu_vm *gpu_vm;
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; i < move->nr_lists; i++) {
+		int one;
+
+		if (!move->lists[i].nr)
+			continue;
+		gpu_vm = work_vm_get(mover->env, move->lists[i].vm);
+		if (!gpu_vm)
+			continue;
+		one = bind_list(mover, &move->op, &move->lists[i], gpu_vm);
+		work_vm_put(mover->env);
+		ret = ret ? ret : one;
+	}
+	return ret == -ENOMEM ? -EIO : ret;
+}
+
+static int copy_slot(struct mover *mover, uint32_t *slot)
+{
+	*slot = (uint32_t)__builtin_ffs((int)~mover->copies);
+	if (!*slot)
+		return -EBUSY;
+	--*slot;
+	mover->copies |= 1U << *slot;
+	return 0;
+}
+
+static int copy_ram(struct mover *mover, uint32_t obj, uint32_t *handle)
+{
+	struct work_env *env = mover->env;
+	int ret = 0;
+
+	if (!mover->ram[obj])
+		ret = env->gpu->import(mover->own, work_dmabuf(env, obj),
+				       &mover->ram[obj]);
+	*handle = mover->ram[obj];
+	return ret;
+}
+
+static int copy_start(struct mover *mover, struct move *move)
+{
+	uint64_t offset = (uint64_t)move->op.first * XENUSERPTR_PAGE_SIZE;
+	struct mover_vram *vram = vram_find(mover, &move->op);
+	struct gpu_copy copy = {
+		.slot = move->slot,
+		.other_engine = move->op.flags & MIG_OP_CPU,
+		.length = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE,
+	};
+	uint32_t ram;
+	int ret;
+
+	if (!vram)
+		return -EIO;
+	ret = copy_ram(mover, move->op.obj, &ram);
+	if (ret)
+		return ret;
+	if (move->op.flags & MIG_OP_VRAM) {
+		copy.src = ram;
+		copy.src_offset = offset;
+		copy.dst = vram->handle;
+	} else {
+		copy.src = vram->handle;
+		copy.dst = ram;
+		copy.dst_offset = offset;
+	}
+	return mover->env->gpu->move->copy(mover->own, &copy, &move->fence);
+}
+
+static int move_copy(struct mover *mover, struct move *move)
+{
+	int ret = copy_slot(mover, &move->slot);
+
+	if (ret)
+		return ret;
+	ret = copy_start(mover, move);
+	if (ret)
+		mover->copies &= ~(1U << move->slot);
+	return ret;
+}
+
+/* A slot that still maps something is never used again. */
+static void move_copied(struct mover *mover, struct move *move)
+{
+	if (mover->env->gpu->move->copy_end(mover->own, move->slot))
+		move->status = MIG_FAILED;
+	else
+		mover->copies &= ~(1U << move->slot);
+}
+
+static int move_vm(struct mover *mover, struct move *move)
+{
+	const struct gpu_move_ops *ops = mover->env->gpu->move;
+	struct gpu_vm *gpu_vm = work_vm_get(mover->env, move->op.vm);
+	int ret;
+
+	if (!gpu_vm)
+		return -ENOENT;
+	if (move->op.type == MIG_OP_STOP)
+		ret = ops->stop(gpu_vm, &move->fence);
+	else if (move->op.type == MIG_OP_KILL)
+		ret = ops->kill(gpu_vm);
+	else
+		ret = ops->resume(gpu_vm);
+	work_vm_put(mover->env);
+	return ret;
+}
+
+static int move_forget(struct mover *mover, const struct move *move)
+{
+	uint32_t handle = mover->ram[move->op.obj];
+
+	mover->ram[move->op.obj] = 0;
+	return handle ? mover->env->gpu->close(mover->own, handle) : 0;
+}
+
+static void move_pages(struct mover *mover, struct move *move)
+{
+	const uint32_t *grefs = work_grefs(mover->env, move->op.obj);
+
+	if (!grefs) {
+		move->status = MIG_FAILED;
+		return;
+	}
+	move->status = mover_pages(mover->env->module, &move->op,
+				   grefs + move->op.first, mover->ops,
+				   &move->extra_refs);
+}
+
+static void move_op(struct mover *mover, struct move *move)
+{
+	int ret = 0;
+
+	switch (move->op.type) {
+	case MIG_OP_ALLOC:
+		ret = move_alloc(mover, move);
+		break;
+	case MIG_OP_FREE:
+		ret = move_free_vram(mover, move);
+		break;
+	case MIG_OP_ARM:
+	case MIG_OP_REVOKE:
+	case MIG_OP_QUERY:
+	case MIG_OP_RESTORE:
+		move_pages(mover, move);
+		return;
+	case MIG_OP_UNBIND:
+	case MIG_OP_BIND:
+		ret = move_bind(mover, move);
+		break;
+	case MIG_OP_COPY:
+		ret = move_copy(mover, move);
+		break;
+	case MIG_OP_STOP:
+	case MIG_OP_KILL:
+	case MIG_OP_RESUME:
+		ret = move_vm(mover, move);
+		break;
+	case MIG_OP_CLOSE:
+		work_vm_drop(mover->env, move->op.vm);
+		break;
+	case MIG_OP_TELL:
+	case MIG_OP_READY:
+	case MIG_NR_OPS:
+		ret = -EINVAL;	/* the event loop performs these itself */
+		break;
+	}
+	move->status = move_status(ret);
+	if (ret)
+		log_debug("migration op %u of object %u page %u, VM %u: %s",
+			  move->op.type, move->op.obj, move->op.first,
+			  move->op.vm, strerror(-ret));
+}
+
+void mover_run(void *context, struct work *work)
+{
+	struct mover *mover = context;
+	struct move *move = work->move;
+
+	switch (move->kind) {
+	case MOVE_OP:
+		move_op(mover, move);
+		break;
+	case MOVE_COPIED:
+		move_copied(mover, move);
+		break;
+	case MOVE_FORGET:
+		move->status = move_status(move_forget(mover, move));
+		break;
+	}
+}
+
+void move_free(struct move *move)
+{
+	uint32_t i;
+
+	if (!move)
+		return;
+	for (i = 0; i < move->nr_lists; i++)
+		free(move->lists[i].binds);
+	free(move);
+}

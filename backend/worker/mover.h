@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walk B's hands: performs the ops of the engine of migration, on a thread of
+ * its own, so that a want never waits for what the guest asked for. Waits for
+ * no job: stops and copies give a fence, which the event loop watches.
+ */
+#ifndef XU_MOVER_H
+#define XU_MOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core.h"
+#include "gpu.h"
+#include "migrate.h"
+#include "work.h"
+
+/* The mappings of a chunk in one VM. */
+struct move_list {
+	uint32_t vm;
+	uint32_t nr;
+	struct core_bind *binds;
+};
+
+enum move_kind {
+	MOVE_OP,	/* perform op */
+	MOVE_COPIED,	/* the fence of op, a COPY, has signalled */
+	MOVE_FORGET,	/* op.obj is about to be unmapped */
+};
+
+/* What a struct work of kind WORK_MOVE carries. */
+struct move {
+	enum move_kind kind;
+	struct mig_op op;
+	uint32_t slot;		/* COPY (out), MOVE_COPIED (in) */
+	int fence;		/* STOP and COPY: (out) or -1 */
+	uint32_t status;	/* (out) enum mig_status; MOVE_COPIED: (in) too */
+	uint32_t extra_refs;	/* QUERY: (out) */
+	uint32_t core_op;	/* MOVE_FORGET: for the caller */
+	uint32_t nr_lists;	/* BIND, UNBIND */
+	struct move_list lists[];
+};
+
+struct mover_vram;
+
+/* The mover's thread alone, after mover_init(). */
+struct mover {
+	struct work_env *env;
+	struct gpu_vm *own;	/* for VRAM and copies */
+	uint32_t *ram;		/* handles in own, by object; 0: none */
+	struct mover_vram *vram; /* hash by object and first page */
+	uint32_t copies;	/* mask of slots in flight */
+	struct xen_userptr_back_op *ops;
+};
+
+/**
+ * mover_init() - an address space of its own; @env must be initialised
+ * @node: an open file of the GPU; the mover's on success
+ */
+int mover_init(struct mover *mover, struct work_env *env, int node);
+
+/** mover_run() - a helper_run: performs @work of kind WORK_MOVE */
+void mover_run(void *context, struct work *work);
+
+/** move_free() - with its lists; NULL is fine */
+void move_free(struct move *move);
+
+#endif /* XU_MOVER_H */
