@@ -236,6 +236,8 @@ int broker_init(struct broker *broker)
 	if (!ret)
 		ret = status_listen(broker);
 	if (!ret)
+		ret = control_listen(broker);
+	if (!ret)
 		ret = broker_watch_store(broker);
 	return ret;
 }

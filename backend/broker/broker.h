@@ -29,6 +29,7 @@ struct broker {
 	char root[STORE_PATH_LEN];	/* of all backend nodes */
 	int lock;		/* held while this broker or a worker lives */
 	int status_sock;
+	int control_sock;
 	bool debug;
 	bool sandbox_log;
 };
@@ -90,6 +91,7 @@ struct device {
 	char gpu_path[64];
 	char gpu_driver[32];
 	struct ipc_report report;	/* why the worker failed, type 0: not */
+	int asker;			/* waits for the worker's answer, or -1 */
 
 	/* Ends that nobody asked for, newest last. */
 	uint64_t crash_us[5];
@@ -154,6 +156,13 @@ void worker_release(struct device *device);
 
 /** status_listen() - the socket that answers JSON; 0 or -errno */
 int status_listen(struct broker *broker);
+
+/** control_listen() - the socket for what concerns one worker; 0 or -errno */
+int control_listen(struct broker *broker);
+/** control_answer() - the worker's answer for who asked, if anybody did */
+void control_answer(struct device *device, const struct ipc_report *report);
+/** control_drop() - no answer will come */
+void control_drop(struct device *device);
 
 /** broker_init() / broker_run() / broker_fini() - see broker.c; 0 or -errno */
 int broker_init(struct broker *broker);

@@ -143,11 +143,13 @@ static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
 			kill(device->pid, SIGKILL);
 		return 0;
 	}
-	untrusted_report.text[IPC_TEXT_LEN - 1] = '\0';
 	if (untrusted_report.type == IPC_REPORT_READY) {
 		device_worker_ready(device);
+	} else if (untrusted_report.type == IPC_REPORT_ANSWER) {
+		control_answer(device, &untrusted_report);
 	} else {
 		untrusted_report.type = IPC_REPORT_FAILED;
+		untrusted_report.text[IPC_TEXT_LEN - 1] = '\0';
 		if (untrusted_report.error >= 0)
 			untrusted_report.error = -EIO;
 		device->report = untrusted_report;
@@ -313,6 +315,7 @@ void worker_kill(struct device *device)
 
 void worker_release(struct device *device)
 {
+	control_drop(device);
 	sd_event_source_disable_unref(device->control_source);
 	sd_event_source_disable_unref(device->files_source);
 	sd_event_source_disable_unref(device->child_source);

@@ -3,8 +3,8 @@
  * What the broker and a worker say to each other.
  *
  * Two SOCK_SEQPACKET pairs. "control": one ipc_start to the worker, then
- * ipc_reports back; end of file in either direction ends the connection of
- * this guest. "files": the worker's helper thread asks for one more descriptor
+ * ipc_reports back and ipc_controls there; end of file in either direction ends
+ * the connection of this guest. "files": the worker's helper thread asks for one more descriptor
  * of the GPU and waits; the broker always answers and never waits.
  *
  * The broker trusts nothing that a worker says: a worker may be in the hands
@@ -60,15 +60,56 @@ struct ipc_start {
 	char gpu_driver[32];
 };
 
+/* What an administrator asks of a worker; each is answered by one report. */
+enum ipc_control_type {
+	IPC_CONTROL_MOVE = 1,	/* obj_id first nr place */
+	IPC_CONTROL_POLICY,	/* policy */
+	IPC_CONTROL_OBJECTS,	/* first: of the slots to look at */
+	IPC_CONTROL_CHUNKS,	/* obj_id first: page */
+};
+
+struct ipc_control {
+	uint32_t type;
+	uint32_t obj_id;	/* the guest's */
+	uint32_t first;		/* page, or slot */
+	uint32_t nr;		/* pages; 0: to the end */
+	uint32_t place;		/* enum mig_place */
+	uint32_t policy;	/* enum mig_policy_id */
+};
+
+/* From a tool to the broker. */
+struct ipc_request {
+	uint32_t domid;
+	uint32_t devid;
+	struct ipc_control control;
+};
+
+#define IPC_MAX_ENTRIES	32U
+
+/* An object, or a run of pages of one. */
+struct ipc_entry {
+	uint32_t id;		/* object */
+	uint32_t first;		/* page */
+	uint32_t nr;		/* pages */
+	uint32_t state;		/* run: of mig_chunk_info; object: pages in VRAM */
+	uint32_t why;		/* run: enum mig_why; object: pages lost */
+};
+
 enum ipc_report_type {
 	IPC_REPORT_READY = 1,	/* rings mapped, sandboxed: say Connected */
 	IPC_REPORT_FAILED = 2,	/* the worker ends now, and why */
+	IPC_REPORT_ANSWER = 3,	/* to the last ipc_control */
 };
 
 struct ipc_report {
 	uint32_t type;
 	int32_t error;		/* negative errno */
-	char text[IPC_TEXT_LEN];
+	uint32_t next;		/* OBJECTS, CHUNKS: go on there; 0: the end */
+	uint32_t nr;		/* entries */
+	union {
+		char text[IPC_TEXT_LEN];	/* FAILED */
+		struct ipc_entry entry[IPC_MAX_ENTRIES];
+	};
 };
 
 #define IPC_FILES_OPEN_GPU	1

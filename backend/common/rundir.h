@@ -5,6 +5,7 @@
 
 #define RUNDIR		"/run/xen-userptr"
 #define RUNDIR_SOCKET	RUNDIR "/userptrd.sock"
+#define RUNDIR_CONTROL	RUNDIR "/control.sock"
 #define RUNDIR_LOCK	RUNDIR "/userptrd.lock"
 
 #endif /* XU_RUNDIR_H */

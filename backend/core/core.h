@@ -274,6 +274,10 @@ uint32_t core_bind_spans(const struct core *core, uint32_t vm,
  * UINT32_MAX */
 uint32_t core_object_slot(const struct core *core, uint32_t obj_id);
 
+/** core_object_at() - id and pages of the object in a slot; false: none lives */
+bool core_object_at(const struct core *core, uint32_t slot, uint32_t *obj_id,
+		    uint32_t *nr_pages);
+
 /** core_lost_event() - the CORE_OP_EVENT that tells of lost pages of a slot */
 void core_lost_event(struct core *core, uint32_t obj, uint32_t first,
 		     uint32_t nr, struct core_op *op);

@@ -138,6 +138,17 @@ uint32_t core_object_slot(const struct core *core, uint32_t obj_id)
 	return slot;
 }
 
+bool core_object_at(const struct core *core, uint32_t slot, uint32_t *obj_id,
+		    uint32_t *nr_pages)
+{
+	if (slot >= core->limits.max_objects || !core->obj[slot].used ||
+	    core->obj[slot].state != OBJ_LIVE)
+		return false;
+	*obj_id = core->obj[slot].id;
+	*nr_pages = core->obj[slot].nr_pages;
+	return true;
+}
+
 void core_lost_event(struct core *core, uint32_t obj, uint32_t first,
 		     uint32_t nr, struct core_op *op)
 {

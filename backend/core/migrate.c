@@ -230,6 +230,7 @@ int mig_chunk_get(const struct mig *mig, uint32_t obj, uint32_t page,
 		.gpu = chunk->gpu,
 		.bounces = chunk->bounces,
 		.moves = chunk->moves,
+		.wished = chunk->wish != WISH_NONE,
 		.hold_until = chunk->hold_until,
 	};
 	return 0;
@@ -287,4 +288,14 @@ const char *mig_why_text(uint32_t why)
 	};
 
 	return why < MIG_NR_WHYS ? texts[why] : "";
+}
+
+const char *mig_state_text(uint32_t state)
+{
+	return state < CHUNK_NR_STATES ? chunk_facts[state].name : "";
+}
+
+bool mig_state_rests(uint32_t state)
+{
+	return state < CHUNK_NR_REST;
 }

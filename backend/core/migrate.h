@@ -238,6 +238,7 @@ struct mig_chunk_info {
 	uint32_t gpu;		/* valid unless home */
 	uint32_t bounces;
 	uint32_t moves;		/* arrivals in VRAM */
+	bool wished;		/* asked for by hand, and not decided yet */
 	uint64_t hold_until;	/* ms */
 };
 
@@ -298,6 +299,10 @@ uint64_t mig_vram_used(const struct mig *mig);
 
 const struct mig_stats *mig_stats(const struct mig *mig);
 const char *mig_why_text(uint32_t why);
+/** mig_state_text() - name of a mig_chunk_info.state */
+const char *mig_state_text(uint32_t state);
+/** mig_state_rests() - nothing moves in it by itself */
+bool mig_state_rests(uint32_t state);
 
 /*
  * The journal: one record of fixed size per chunk and per VM, in the order of

@@ -224,7 +224,9 @@ static int gate_pages(struct migrator *m, const struct core_op *op)
 		return submit(m, op);
 	}
 	ret = ask_spans(m, gate, kind);
-	return ret ? ret : gate_answer(m, gate);
+	if (!ret)
+		ret = gate_answer(m, gate);
+	return ret ? ret : gate_released(m);
 }
 
 int gate_op(struct migrator *m, const struct core_op *op)

@@ -237,22 +237,31 @@ static int serve_home(void *context)
  * VRAM comes home, then jobs are ended, so that the guest's programs see an
  * error and not silence.
  */
+static int serve_end(struct worker *worker)
+{
+	const struct itimerspec limit = { .it_value.tv_sec = SERVE_END_S };
+
+	worker->is_ending = true;
+	if (timerfd_settime(worker->end_timer, 0, &limit, NULL) < 0)
+		return -errno;
+	return worker->route.migrator ?
+	       migrator_bring_home(&worker->migrator) : serve_home(worker);
+}
+
 static int serve_on_broker(sd_event_source *source, int fd, uint32_t revents,
 			   void *context)
 {
 	struct worker *worker = context;
-	const struct itimerspec limit = { .it_value.tv_sec = SERVE_END_S };
+	struct ipc_control request;
 	int ret;
 
-	(void)fd;
 	(void)revents;
+	ret = ipc_recv(fd, &request, sizeof(request), NULL, 0);
+	if (ret == 0)
+		return serve_check(worker, control_take(&worker->control,
+							&request));
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	worker->is_ending = true;
-	if (timerfd_settime(worker->end_timer, 0, &limit, NULL) < 0)
-		return serve_check(worker, -errno);
-	ret = worker->route.migrator ? migrator_bring_home(&worker->migrator) :
-				       serve_home(worker);
-	return serve_check(worker, ret);
+	return serve_check(worker, serve_end(worker));
 }
 
 /* Shows the guest what this round produced; one notification for all. */
@@ -278,9 +287,10 @@ static int serve_push(struct worker *worker)
 static int serve_on_post(sd_event_source *source, void *context)
 {
 	struct worker *worker = context;
+	int ret = worker->is_ending ? 0 : control_poll(&worker->control);
 
 	(void)source;
-	return serve_check(worker, serve_push(worker));
+	return serve_check(worker, ret ? ret : serve_push(worker));
 }
 
 static int serve_add_io(struct worker *worker, int fd, int priority,
@@ -404,6 +414,9 @@ static int serve_init_migrator(struct worker *worker)
 {
 	struct migrator *m = &worker->migrator;
 
+	worker->control.core = worker->route.core;
+	worker->control.max_objects = worker->start.limits.max_objects;
+	worker->control.migrator = worker->route.migrator;
 	if (!worker->route.migrator)
 		return 0;
 	m->core = worker->route.core;

@@ -16,6 +16,7 @@
 #include "route.h"
 #include "helper.h"
 #include "ipc.h"
+#include "control.h"
 #include "jobs.h"
 #include "migrator.h"
 #include "ring.h"
@@ -48,6 +49,7 @@ struct worker {
 	struct route route;
 	struct jobs jobs;
 	struct migrator migrator;	/* if route.migrator is it */
+	struct control control;
 	int move_node;			/* of the GPU, for the migrator */
 };
 

@@ -65,3 +65,11 @@ $(BUILD)/bin/bench-va: tests/system/bench_va.c tests/system/gpu_cmd.c $(BUILD)/l
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $^ $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/migrate-guest
+CHECK_TARGETS += $(BUILD)/bin/migrate-guest
+
+$(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
+		-o $@ $^ $(DRM_LIBS)

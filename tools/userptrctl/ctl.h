@@ -28,6 +28,7 @@ struct ctl {
 	struct xs_handle *xs;
 	bool json;
 	bool force;
+	bool svg;
 	unsigned int timeout_s;
 	char **args;		/* behind the command */
 	int nr_args;
@@ -47,6 +48,9 @@ int ctl_attach(struct ctl *ctl);
 int ctl_detach(struct ctl *ctl);
 int ctl_list(struct ctl *ctl);
 int ctl_stat(struct ctl *ctl);
+int ctl_migrate(struct ctl *ctl);
+int ctl_policy(struct ctl *ctl);
+int ctl_map(struct ctl *ctl);
 
 /** ctl_error() - one line on stderr; returns @code */
 int ctl_error(enum ctl_exit code, const char *format, ...)

@@ -22,6 +22,9 @@ static const struct {
 	{ "detach", ctl_detach },
 	{ "list", ctl_list },
 	{ "stat", ctl_stat },
+	{ "migrate", ctl_migrate },
+	{ "policy", ctl_policy },
+	{ "map", ctl_map },
 };
 
 static const struct option ctl_options[] = {
@@ -29,6 +32,7 @@ static const struct option ctl_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "force", no_argument, NULL, 'f' },
+	{ "svg", no_argument, NULL, 's' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -39,6 +43,9 @@ static void ctl_help(FILE *out)
 	      "       userptrctl detach DOMAIN DEVID [--force] [--timeout SECONDS]\n"
 	      "       userptrctl list [DOMAIN] [--json]\n"
 	      "       userptrctl stat [DOMAIN] [--json]\n"
+	      "       userptrctl migrate DOMAIN[/DEVID] OBJECT RANGE to vram|ram [--timeout SECONDS]\n"
+	      "       userptrctl policy DOMAIN[/DEVID] manual|first-use|hint|pressure\n"
+	      "       userptrctl map DOMAIN[/DEVID] [OBJECT] [--json|--svg]\n"
 	      "\n"
 	      "attach  give a guest a userptr device; prints its number. Keys:\n"
 	      "          devid=N        number of the device (default: the first free one)\n"
@@ -46,9 +53,13 @@ static void ctl_help(FILE *out)
 	      "          gpu=WHICH      PCI address or render node (default: the first)\n"
 	      "          max-pages=N max-objects=N max-vms=N max-mappings=N max-jobs=N\n"
 	      "          max-vram=OCTETS    quotas; see userptrctl(8)\n"
+	      "          policy=NAME kill-ms=N lost-ms=N    of moving memory\n"
 	      "detach  take it away; with --force even if the guest does not let go\n"
 	      "list    devices and the states of both ends\n"
 	      "stat    counters of the workers of this domain's userptrd\n"
+	      "migrate move pages of an object; RANGE is all, PAGE or PAGE+NUMBER\n"
+	      "policy  what moves memory by itself\n"
+	      "map     the objects of a guest, or where the pages of one are\n"
 	      "\n"
 	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain or device,\n"
 	      "            4 userptrd does not answer, 5 timed out\n", out);
@@ -78,7 +89,7 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 	uint64_t value;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "hVjft:", ctl_options,
+	while ((option = getopt_long(argc, argv, "hVjfst:", ctl_options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'h':
@@ -92,6 +103,9 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'f':
 			ctl->force = true;
+			break;
+		case 's':
+			ctl->svg = true;
 			break;
 		case 't':
 			if (number_parse(optarg, CTL_MAX_TIMEOUT, &value))

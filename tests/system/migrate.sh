@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# For scenarios in which memory moves.
+
+# counter NAME: of the worker, summed over all devices.
+counter() {
+	userptrctl stat --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'
+}
+
+# guest_job N SECONDS SEED MIB: start migrate-guest and wait until its first job ran.
+guest_job() {
+	out_before=$(counter mig_out)
+	guest "$1" "migrate-guest $2 $3 $4 >/tmp/job 2>&1 </dev/null & echo \$! >/tmp/job.pid"
+	until_true 60 guest "$1" 'grep -q ready /tmp/job' || fail "not ready: $(guest "$1" 'cat /tmp/job')"
+}
+
+guest_go() { guest "$1" 'kill -USR1 $(cat /tmp/job.pid)'; }
+
+guest_job_gone() { guest "$1" '! kill -0 $(cat /tmp/job.pid) 2>/dev/null'; }
+
+# guest_job_ended N: wait for it; all its data must be right.
+guest_job_ended() {
+	until_true 100 guest_job_gone "$1" || fail "the program does not end: $(guest "$1" 'cat /tmp/job')"
+	guest "$1" 'cat /tmp/job' | tail -n 12
+	guest "$1" 'grep -q "wrong 0$" /tmp/job' || fail "data is wrong"
+}
+
+# Since the last guest_job.
+moved_since() { echo "pages out: $(($(counter mig_out) - out_before)), wants ever: $(counter mig_wants)"; }
+
+largest_object() { userptrctl map "g$1" | awk 'NR > 1 && $2 > m { m = $2; o = $1 } END { print o }'; }
+in_vram() { userptrctl map "g$1" | awk -v o="$2" '$1 == o { print $3 }'; }
+
+# moves_at_random N SEED: until the guest's program has ended. What is touched
+# meanwhile turns back: that is no failure.
+moves_at_random() {
+	object=$(largest_object "$1")
+	awk -v seed="$2" 'BEGIN { srand(seed); for (;;) { print int(rand() * 2000), 1 + int(rand() * 47), rand() < 0.8 ? "vram" : "ram" } }' |
+		while read -r first nr place; do
+			! guest_job_gone "$1" || break
+			userptrctl migrate "g$1" "$object" "$first+$nr" to "$place" >>/tmp/moves 2>&1 || true
+		done
+	grep -c 'pages in VRAM' /tmp/moves
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/*
+ * migrate-guest: two threads and the GPU change the same memory all the time,
+ * while the host moves it. At the end every change must be there, once.
+ *
+ * usage: migrate-guest SECONDS SEED MIB
+ *
+ * SECONDS 0: no threads; runs one job, waits for SIGUSR1, touches every page,
+ * and runs one more.
+ *
+ * Each page has a part for each: the GPU adds 1 to its numbers with each job,
+ * one thread does locked adds, the other writes blocks by memcpy and reads
+ * them back. Prints "ready" when the first job has run, and at the end what
+ * was done. Exit code: 0 all right, 1 wrong data, 99 it could not run.
+ */
+#include <err.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gpu_cmd.h"
+#include "xenuserptr.h"
+
+#define PAGE	((size_t)XUPTR_PAGE_SIZE)
+#define VA_CMD	0x000010000000ULL
+#define VA_DATA	0x001000000000ULL
+
+#define GPU_WORDS	256U	/* of 32 bit, at the start of the page */
+#define BLOCK		512U	/* octets, written by memcpy */
+
+/* One page of the object. */
+struct cell {
+	uint32_t gpu[GPU_WORDS];
+	_Atomic uint64_t added;
+	uint64_t pad[63];
+	uint8_t block[BLOCK];
+	uint8_t same[BLOCK];	/* never written again: filled at the start */
+	uint8_t rest[3 * BLOCK];
+};
+
+_Static_assert(sizeof(struct cell) == 4096, "a cell is a page");
+
+struct job {
+	struct xuptr_device *device;
+	uint32_t vm;
+	uint32_t object;
+	uint32_t cmd_object;
+	struct gpu_cmd cmd;
+	uint64_t count;
+};
+
+static struct cell *cells;
+static size_t nr_cells;
+static uint64_t *added;		/* what each cell should say */
+static atomic_bool stop;
+static atomic_ulong wrong;
+static uint64_t adds, blocks;
+
+static void need(int ret, const char *call)
+{
+	if (ret)
+		errx(99, "%s: %s", call, strerror(-ret));
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* Leaves the page alone often enough that it can stay away for a while. */
+static void pause_some(uint64_t *random)
+{
+	const struct timespec time = { .tv_nsec = (long)(next_random(random) % 2000000) };
+
+	nanosleep(&time, NULL);
+}
+
+static void *adder(void *context)
+{
+	uint64_t random = *(uint64_t *)context * 2 + 1;
+
+	while (!stop) {
+		size_t i = next_random(&random) % nr_cells;
+
+		atomic_fetch_add(&cells[i].added, i + 1);
+		added[i] += i + 1;
+		adds++;
+		pause_some(&random);
+	}
+	return NULL;
+}
+
+static bool all_octets(const uint8_t *octets, size_t nr, uint8_t value)
+{
+	while (nr--)
+		if (*octets++ != value)
+			return false;
+	return true;
+}
+
+static void *copier(void *context)
+{
+	uint64_t random = *(uint64_t *)context * 4 + 3;
+	uint8_t pattern[BLOCK];
+
+	while (!stop) {
+		size_t i = next_random(&random) % nr_cells;
+		uint8_t value = (uint8_t)next_random(&random);
+
+		memset(pattern, value, sizeof(pattern));
+		memcpy(cells[i].block, pattern, sizeof(pattern));
+		pause_some(&random);
+		if (!all_octets(cells[i].block, BLOCK, value) ||
+		    !all_octets(cells[i].same, BLOCK, (uint8_t)i)) {
+			printf("page %zu: a block reads back wrong\n", i);
+			wrong++;
+		}
+		blocks++;
+	}
+	return NULL;
+}
+
+static void cells_make(size_t mib)
+{
+	size_t i;
+
+	nr_cells = mib * 256;
+	cells = mmap(NULL, nr_cells * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	added = calloc(nr_cells, sizeof(*added));
+	if (cells == MAP_FAILED || !added)
+		err(99, "memory");
+	for (i = 0; i < nr_cells; i++)
+		memset(cells[i].same, (uint8_t)i, BLOCK);
+}
+
+static void job_make(struct job *job)
+{
+	size_t octets = nr_cells * 32 + PAGE, i;
+	void *memory;
+
+	octets = octets / PAGE * PAGE;
+	memory = aligned_alloc(PAGE, octets);
+	if (!memory)
+		err(99, "memory");
+	memset(memory, 0, octets);
+	gpu_cmd_begin(&job->cmd, memory, octets);
+	for (i = 0; i < nr_cells; i++)
+		gpu_cmd_inc(&job->cmd, VA_DATA + i * PAGE, 1, GPU_WORDS);
+	need(xuptr_open(NULL, &job->device), "xuptr_open");
+	need(xuptr_vm_create(job->device, &job->vm), "xuptr_vm_create");
+	need(xuptr_register_one(job->device, memory, octets, 0, &job->cmd_object),
+	     "xuptr_register_one(commands)");
+	need(xuptr_map(job->device, job->vm, job->cmd_object, 0, octets, VA_CMD, 0),
+	     "xuptr_map(commands)");
+	need(xuptr_register_one(job->device, cells, nr_cells * PAGE, 0, &job->object),
+	     "xuptr_register_one");
+	need(xuptr_map(job->device, job->vm, job->object, 0, nr_cells * PAGE, VA_DATA, 0),
+	     "xuptr_map");
+}
+
+static void job_run(struct job *job)
+{
+	struct xuptr_sync done = { .signal = 1 };
+
+	need(xuptr_fence_create(job->device, &done.syncobj), "xuptr_fence_create");
+	need(xuptr_exec(job->device, job->vm, 0, VA_CMD, gpu_cmd_octets(&job->cmd), &done, 1),
+	     "xuptr_exec");
+	need(xuptr_fence_wait(job->device, done.syncobj, -1), "the job");
+	need(xuptr_fence_destroy(job->device, done.syncobj), "xuptr_fence_destroy");
+	job->count++;
+}
+
+static void cells_check(uint64_t jobs)
+{
+	size_t i, w;
+
+	for (i = 0; i < nr_cells; i++) {
+		size_t before = wrong;
+
+		for (w = 0; w < GPU_WORDS; w++)
+			wrong += cells[i].gpu[w] != (uint32_t)jobs;
+		wrong += cells[i].added != added[i];
+		wrong += !all_octets(cells[i].same, BLOCK, (uint8_t)i);
+		if (wrong != before)
+			printf("page %zu: GPU %u of %lu jobs, sum %lu of %lu\n", i,
+			       cells[i].gpu[0], (unsigned long)jobs,
+			       (unsigned long)cells[i].added, (unsigned long)added[i]);
+	}
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+static void all_at_once(struct job *job, uint64_t seed, double seconds)
+{
+	double end = now() + seconds;
+	pthread_t threads[2];
+
+	need(-pthread_create(&threads[0], NULL, adder, &seed), "pthread_create");
+	need(-pthread_create(&threads[1], NULL, copier, &seed), "pthread_create");
+	while (now() < end)
+		job_run(job);
+	stop = true;
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+}
+
+/* Signals are blocked before "ready", so none is lost. */
+static void one_by_one(struct job *job, const sigset_t *usr1)
+{
+	int number;
+	size_t i;
+
+	need(-sigwait(usr1, &number), "sigwait");
+	for (i = 0; i < nr_cells; i++) {
+		atomic_fetch_add(&cells[i].added, i + 1);
+		added[i] += i + 1;
+	}
+	job_run(job);
+}
+
+int main(int argc, char **argv)
+{
+	struct job job = { 0 };
+	sigset_t usr1;
+	uint64_t seed;
+	double seconds;
+
+	if (argc < 4)
+		errx(99, "usage: migrate-guest SECONDS SEED MIB");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	need(-pthread_sigmask(SIG_BLOCK, &usr1, NULL), "pthread_sigmask");
+	seconds = strtod(argv[1], NULL);
+	seed = strtoull(argv[2], NULL, 10) + 1;
+	printf("seed %s\n", argv[2]);
+	cells_make(strtoul(argv[3], NULL, 10));
+	job_make(&job);
+	job_run(&job);
+	puts("ready");
+	if (seconds > 0)
+		all_at_once(&job, seed, seconds);
+	else
+		one_by_one(&job, &usr1);
+	cells_check(job.count);
+	printf("jobs %lu adds %lu blocks %lu wrong %lu\n", (unsigned long)job.count,
+	       (unsigned long)adds, (unsigned long)blocks, (unsigned long)wrong);
+	need(xuptr_unregister(job.device, job.object), "xuptr_unregister");
+	need(xuptr_unregister(job.device, job.cmd_object), "xuptr_unregister");
+	xuptr_close(job.device);
+	return wrong ? 1 : 0;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/* Talks to the control socket of the daemon: one message there, one back. */
+#include "ask.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "number.h"
+#include "rundir.h"
+
+int ask_number(const char *text, const char *what, uint32_t *number)
+{
+	uint64_t value;
+
+	if (number_parse(text, UINT32_MAX, &value))
+		return ctl_error(CTL_USAGE, "'%s' is no %s", text, what);
+	*number = (uint32_t)value;
+	return CTL_OK;
+}
+
+int ask_device(struct ctl *ctl, char *text, struct ipc_request *request)
+{
+	char *devid = strchr(text, '/');
+	int ret = CTL_OK;
+
+	if (devid) {
+		*devid++ = '\0';
+		ret = ask_number(devid, "device number", &request->devid);
+	}
+	if (ret == CTL_OK && ctl_find_domain(ctl, text, &request->domid))
+		ret = ctl_error(CTL_NO_ENTRY, "no domain '%s'", text);
+	return ret;
+}
+
+static int ask_connect(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int sock;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
+		 RUNDIR_CONTROL);
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock >= 0 &&
+	    connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return sock;
+	if (sock >= 0)
+		close(sock);
+	return -1;
+}
+
+static const char *ask_error(int error)
+{
+	switch (error) {
+	case -ENODEV:
+		return "there is no such device";
+	case -ENOTCONN:
+		return "the device is not connected";
+	case -EBUSY:
+		return "another request is being served";
+	case -EOPNOTSUPP:
+		return "not possible with this hypervisor, module or GPU";
+	case -ENOENT:
+		return "there is no such object";
+	case -ERANGE:
+		return "the object has fewer pages";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int ask_answer(struct ctl *ctl, int sock, struct ipc_report *report)
+{
+	struct pollfd pollfd = { .fd = sock, .events = POLLIN };
+	int ret = poll(&pollfd, 1, (int)ctl->timeout_s * 1000);
+
+	if (ret == 0)
+		return ctl_error(CTL_TIMEOUT, "no answer in %u s; it goes on",
+				 ctl->timeout_s);
+	if (ret < 0 || ipc_recv(sock, report, sizeof(*report), NULL, 0) < 0)
+		return ctl_error(CTL_FAILED, "the worker has ended");
+	if (report->error)
+		return ctl_error(report->error == -ENODEV ||
+				 report->error == -ENOENT ?
+				 CTL_NO_ENTRY : CTL_FAILED, "%s",
+				 ask_error(report->error));
+	if (report->nr > IPC_MAX_ENTRIES)
+		return ctl_error(CTL_FAILED, "an answer without sense");
+	return CTL_OK;
+}
+
+int ask(struct ctl *ctl, const struct ipc_request *request,
+	struct ipc_report *report)
+{
+	int sock = ask_connect();
+	int ret;
+
+	if (sock < 0)
+		return ctl_error(CTL_NO_DAEMON, "userptrd does not answer: %s",
+				 strerror(errno));
+	ret = ipc_send(sock, request, sizeof(*request), NULL, 0);
+	if (ret)
+		ret = ctl_error(CTL_NO_DAEMON, "userptrd: %s", strerror(-ret));
+	else
+		ret = ask_answer(ctl, sock, report);
+	close(sock);
+	return ret;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/* migrate and policy: move memory of a guest by hand, or say what moves it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+#include "config.h"
+#include "number.h"
+
+/* "all", "FIRST" or "FIRST+NR", in pages. */
+static int migrate_range(char *text, struct ipc_control *control)
+{
+	char *nr = strchr(text, '+');
+	int ret;
+
+	if (!strcmp(text, "all"))
+		return CTL_OK;
+	control->nr = 1;
+	if (nr) {
+		*nr++ = '\0';
+		ret = ask_number(nr, "number of pages", &control->nr);
+		if (ret != CTL_OK)
+			return ret;
+		if (!control->nr)
+			return ctl_error(CTL_USAGE, "no pages");
+	}
+	return ask_number(text, "page", &control->first);
+}
+
+static int migrate_place(const char *text, uint32_t *place)
+{
+	static const char *const places[] = {
+		[MIG_PLACE_RAM] = "ram",
+		[MIG_PLACE_VRAM] = "vram",
+		[MIG_PLACE_MAPPED] = "mapped",
+		[MIG_PLACE_HOST] = "host",
+	};
+	uint32_t i;
+
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!strcmp(text, places[i])) {
+			*place = i;
+			return CTL_OK;
+		}
+	return ctl_error(CTL_USAGE, "'%s' is neither vram nor ram", text);
+}
+
+static int migrate_parse(struct ctl *ctl, struct ipc_request *request)
+{
+	struct ipc_control *control = &request->control;
+	int ret;
+
+	if (ctl->nr_args != 5 || strcmp(ctl->args[3], "to"))
+		return ctl_error(CTL_USAGE, "migrate DOMAIN OBJECT RANGE to vram|ram");
+	control->type = IPC_CONTROL_MOVE;
+	ret = ask_device(ctl, ctl->args[0], request);
+	if (ret == CTL_OK)
+		ret = ask_number(ctl->args[1], "object", &control->obj_id);
+	if (ret == CTL_OK)
+		ret = migrate_range(ctl->args[2], control);
+	if (ret == CTL_OK)
+		ret = migrate_place(ctl->args[4], &control->place);
+	return ret;
+}
+
+/* Says which pages are not where they should be, and why. */
+static int migrate_result(const struct ipc_report *report, bool to_vram)
+{
+	uint32_t i, there = 0, left = 0;
+	const struct ipc_entry *run;
+
+	for (i = 0; i < report->nr; i++) {
+		bool is_home;
+
+		run = &report->entry[i];
+		is_home = !strcmp(mig_state_text(run->state), "HOME");
+		if (is_home != to_vram &&
+		    strcmp(mig_state_text(run->state), "LOST")) {
+			there += run->nr;
+			continue;
+		}
+		left += run->nr;
+		ctl_error(CTL_FAILED, "pages %u to %u: %s (%s)", run->first,
+			  run->first + run->nr - 1, mig_why_text(run->why),
+			  mig_state_text(run->state));
+	}
+	printf("%u pages in %s, %u not\n", there, to_vram ? "VRAM" : "RAM",
+	       left);
+	return left || report->next ? CTL_FAILED : CTL_OK;
+}
+
+int ctl_migrate(struct ctl *ctl)
+{
+	struct ipc_request request = { 0 };
+	struct ipc_report report;
+	int ret;
+
+	ret = migrate_parse(ctl, &request);
+	if (ret == CTL_OK)
+		ret = ask(ctl, &request, &report);
+	if (ret != CTL_OK)
+		return ret;
+	return migrate_result(&report,
+			      request.control.place == MIG_PLACE_VRAM);
+}
+
+int ctl_policy(struct ctl *ctl)
+{
+	struct ipc_request request = {
+		.control.type = IPC_CONTROL_POLICY,
+	};
+	struct ipc_report report;
+	int policy, ret;
+
+	if (ctl->nr_args != 2)
+		return ctl_error(CTL_USAGE, "policy DOMAIN manual|first-use|hint|pressure");
+	policy = config_policy(ctl->args[1]);
+	if (policy < 0)
+		return ctl_error(CTL_USAGE, "unknown policy '%s'", ctl->args[1]);
+	request.control.policy = (uint32_t)policy;
+	ret = ask_device(ctl, ctl->args[0], &request);
+	return ret == CTL_OK ? ask(ctl, &request, &report) : ret;
+}
