@@ -7,10 +7,10 @@ counter() {
 	userptrctl stat --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'
 }
 
-# guest_job N SECONDS SEED MIB: start migrate-guest and wait until its first job ran.
+# guest_job N MODE SEED MIB [PAUSE-MS]: start migrate-guest, wait until its first job ran.
 guest_job() {
 	out_before=$(counter mig_out)
-	guest "$1" "migrate-guest $2 $3 $4 >/tmp/job 2>&1 </dev/null & echo \$! >/tmp/job.pid"
+	guest "$1" "migrate-guest $2 $3 $4 $5 >/tmp/job 2>&1 </dev/null & echo \$! >/tmp/job.pid"
 	until_true 60 guest "$1" 'grep -q ready /tmp/job' || fail "not ready: $(guest "$1" 'cat /tmp/job')"
 }
 
@@ -26,7 +26,10 @@ guest_job_ended() {
 }
 
 # Since the last guest_job.
-moved_since() { echo "pages out: $(($(counter mig_out) - out_before)), wants ever: $(counter mig_wants)"; }
+moved_since() {
+	out=$(($(counter mig_out) - out_before))
+	echo "pages out: $out, wants ever: $(counter mig_wants)"
+}
 
 largest_object() { userptrctl map "g$1" | awk 'NR > 1 && $2 > m { m = $2; o = $1 } END { print o }'; }
 in_vram() { userptrctl map "g$1" | awk -v o="$2" '$1 == o { print $3 }'; }

@@ -3,10 +3,16 @@
  * migrate-guest: two threads and the GPU change the same memory all the time,
  * while the host moves it. At the end every change must be there, once.
  *
- * usage: migrate-guest SECONDS SEED MIB
+ * usage: migrate-guest SECONDS SEED MIB [PAUSE-MS]
+ *        migrate-guest hold|poll|busy SEED MIB
  *
- * SECONDS 0: no threads; runs one job, waits for SIGUSR1, touches every page,
- * and runs one more.
+ * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2).
+ * hold: no threads; runs one job, waits for SIGUSR1, touches every page, and
+ * runs one more.
+ * poll: waits for SIGUSR1, starts a job that ends when it sees a number in the
+ * memory, waits for SIGUSR1, writes the number.
+ * busy: waits for SIGUSR1, starts a job that never looks at memory and takes a
+ * minute, waits for SIGUSR1, touches every page. Says how the job ended.
  *
  * Each page has a part for each: the GPU adds 1 to its numbers with each job,
  * one thread does locked adds, the other writes blocks by memcpy and reads
@@ -20,6 +26,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,7 +47,8 @@
 struct cell {
 	uint32_t gpu[GPU_WORDS];
 	_Atomic uint64_t added;
-	uint64_t pad[63];
+	_Atomic uint32_t word;		/* of a job that polls */
+	uint32_t pad[125];
 	uint8_t block[BLOCK];
 	uint8_t same[BLOCK];	/* never written again: filled at the start */
 	uint8_t rest[3 * BLOCK];
@@ -63,6 +71,7 @@ static uint64_t *added;		/* what each cell should say */
 static atomic_bool stop;
 static atomic_ulong wrong;
 static uint64_t adds, blocks;
+static uint64_t pause_ns = 2000000;
 
 static void need(int ret, const char *call)
 {
@@ -81,9 +90,17 @@ static uint64_t next_random(uint64_t *state)
 /* Leaves the page alone often enough that it can stay away for a while. */
 static void pause_some(uint64_t *random)
 {
-	const struct timespec time = { .tv_nsec = (long)(next_random(random) % 2000000) };
+	const struct timespec time = { .tv_nsec = (long)(next_random(random) % pause_ns) };
 
 	nanosleep(&time, NULL);
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
 static void *adder(void *context)
@@ -170,15 +187,27 @@ static void job_make(struct job *job)
 	     "xuptr_map");
 }
 
-static void job_run(struct job *job)
+static uint32_t job_start(struct job *job)
 {
 	struct xuptr_sync done = { .signal = 1 };
 
 	need(xuptr_fence_create(job->device, &done.syncobj), "xuptr_fence_create");
 	need(xuptr_exec(job->device, job->vm, 0, VA_CMD, gpu_cmd_octets(&job->cmd), &done, 1),
 	     "xuptr_exec");
-	need(xuptr_fence_wait(job->device, done.syncobj, -1), "the job");
-	need(xuptr_fence_destroy(job->device, done.syncobj), "xuptr_fence_destroy");
+	return done.syncobj;
+}
+
+static int job_wait(struct job *job, uint32_t syncobj)
+{
+	int ret = xuptr_fence_wait(job->device, syncobj, -1);
+
+	need(xuptr_fence_destroy(job->device, syncobj), "xuptr_fence_destroy");
+	return ret;
+}
+
+static void job_run(struct job *job)
+{
+	need(job_wait(job, job_start(job)), "the job");
 	job->count++;
 }
 
@@ -200,14 +229,6 @@ static void cells_check(uint64_t jobs)
 	}
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
 static void all_at_once(struct job *job, uint64_t seed, double seconds)
 {
 	double end = now() + seconds;
@@ -222,44 +243,97 @@ static void all_at_once(struct job *job, uint64_t seed, double seconds)
 	pthread_join(threads[1], NULL);
 }
 
-/* Signals are blocked before "ready", so none is lost. */
-static void one_by_one(struct job *job, const sigset_t *usr1)
+/* SIGUSR1 is blocked from the start, so none is lost. */
+static void usr1_wait(const char *why)
 {
+	sigset_t usr1;
 	int number;
+
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	need(-pthread_sigmask(SIG_BLOCK, &usr1, NULL), "pthread_sigmask");
+	puts(why);
+	need(-sigwait(&usr1, &number), "sigwait");
+}
+
+static void touch_all(void)
+{
 	size_t i;
 
-	need(-sigwait(usr1, &number), "sigwait");
 	for (i = 0; i < nr_cells; i++) {
 		atomic_fetch_add(&cells[i].added, i + 1);
 		added[i] += i + 1;
 	}
+}
+
+static void hold(struct job *job)
+{
+	usr1_wait("ready");
+	touch_all();
 	job_run(job);
+}
+
+/* The commands lie in memory of their own: only the number is moved. */
+static void poll_word(struct job *job)
+{
+	size_t i = nr_cells / 2;
+	uint32_t syncobj;
+
+	usr1_wait("ready");
+	gpu_cmd_begin(&job->cmd, job->cmd.words, job->cmd.max * sizeof(uint32_t));
+	gpu_cmd_poll(&job->cmd, VA_DATA + i * PAGE + offsetof(struct cell, word), 7, ~0U);
+	syncobj = job_start(job);
+	usr1_wait("polling");
+	atomic_store(&cells[i].word, 7);
+	printf("fence %d\n", job_wait(job, syncobj));
+}
+
+static void busy(struct job *job)
+{
+	uint32_t syncobj;
+	double start;
+
+	usr1_wait("ready");
+	gpu_cmd_begin(&job->cmd, job->cmd.words, job->cmd.max * sizeof(uint32_t));
+	gpu_cmd_busy(&job->cmd, 60000000000ULL);
+	syncobj = job_start(job);
+	usr1_wait("busy");
+	start = now();
+	touch_all();
+	printf("touched in %.1f s\n", now() - start);
+	printf("fence %d\n", job_wait(job, syncobj));
+}
+
+static void mode_run(struct job *job, const char *mode, uint64_t seed)
+{
+	if (!strcmp(mode, "hold")) {
+		hold(job);
+	} else if (!strcmp(mode, "poll")) {
+		poll_word(job);
+	} else if (!strcmp(mode, "busy")) {
+		busy(job);
+	} else {
+		puts("ready");
+		all_at_once(job, seed, strtod(mode, NULL));
+	}
 }
 
 int main(int argc, char **argv)
 {
 	struct job job = { 0 };
-	sigset_t usr1;
 	uint64_t seed;
-	double seconds;
 
 	if (argc < 4)
 		errx(99, "usage: migrate-guest SECONDS SEED MIB");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	need(-pthread_sigmask(SIG_BLOCK, &usr1, NULL), "pthread_sigmask");
-	seconds = strtod(argv[1], NULL);
+	if (argc > 4)
+		pause_ns = strtoull(argv[4], NULL, 10) * 1000000;
 	seed = strtoull(argv[2], NULL, 10) + 1;
 	printf("seed %s\n", argv[2]);
 	cells_make(strtoul(argv[3], NULL, 10));
 	job_make(&job);
 	job_run(&job);
-	puts("ready");
-	if (seconds > 0)
-		all_at_once(&job, seed, seconds);
-	else
-		one_by_one(&job, &usr1);
+	mode_run(&job, argv[1], seed);
 	cells_check(job.count);
 	printf("jobs %lu adds %lu blocks %lu wrong %lu\n", (unsigned long)job.count,
 	       (unsigned long)adds, (unsigned long)blocks, (unsigned long)wrong);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Prints the counters of a softgpu, one "NAME VALUE" a line.
+ * Prints the counters of a softgpu, one "NAME VALUE" a line; or makes it
+ * misbehave.
  *
  * usage: softgpu-counters [NODE]; default: the first render node of softgpu
+ *        softgpu-counters --switch [no-preempt] [ignore-kill]; all others off
  */
 #include <err.h>
 #include <fcntl.h>
@@ -53,14 +55,28 @@ static const struct {
 	COUNTER(pt_pages),
 };
 
-int main(int argc, char **argv)
+static int switches_set(char **names)
 {
-	int fd = argc > 1 ? open(argv[1], O_RDWR | O_CLOEXEC) : first_node_open();
+	struct drm_softgpu_switch args = { .mask = DRM_SOFTGPU_SWITCH_ALL };
+
+	for (; *names; names++) {
+		if (!strcmp(*names, "no-preempt"))
+			args.value |= DRM_SOFTGPU_SWITCH_NO_PREEMPT;
+		else if (!strcmp(*names, "ignore-kill"))
+			args.value |= DRM_SOFTGPU_SWITCH_IGNORE_KILL;
+		else
+			errx(99, "no switch '%s'", *names);
+	}
+	if (drmIoctl(first_node_open(), DRM_IOCTL_SOFTGPU_SWITCH, &args))
+		err(99, "SWITCH");
+	return 0;
+}
+
+static int counters_print(int fd)
+{
 	struct drm_softgpu_counters values = { 0 };
 	size_t i;
 
-	if (fd < 0)
-		err(99, "%s", argv[1]);
 	if (drmIoctl(fd, DRM_IOCTL_SOFTGPU_COUNTERS, &values))
 		err(99, "COUNTERS");
 	for (i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
@@ -70,4 +86,16 @@ int main(int argc, char **argv)
 		printf("%s %llu\n", counters[i].name, (unsigned long long)value);
 	}
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int fd;
+
+	if (argc > 1 && !strcmp(argv[1], "--switch"))
+		return switches_set(argv + 2);
+	fd = argc > 1 ? open(argv[1], O_RDWR | O_CLOEXEC) : first_node_open();
+	if (fd < 0)
+		err(99, "%s", argv[1]);
+	return counters_print(fd);
 }
