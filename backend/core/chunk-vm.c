@@ -109,6 +109,9 @@ bool chunk_stopped(const struct mig *mig, const struct chunk *chunk)
 	uint64_t vms = chunk->stopping;
 	uint32_t vm;
 
+	/* Its VRAM waits for those alone that can reach it. */
+	if (chunk->state == CHUNK_LOST)
+		vms &= chunk->at_vram;
 	for_each_vm(vm, vms)
 		if (!mig_vm_is_stopped(mig, vm))
 			return false;

@@ -58,10 +58,32 @@ static void random_lives(void **state)
 	assert_true(reads && sum.copies_home && sum.rollbacks);
 }
 
+/*
+ * Seeds that once failed. A lost chunk waited for a VM that had never reached
+ * its VRAM after the one that had was closed; its object could not be deleted.
+ */
+static void seeds_that_failed(void **state)
+{
+	static const uint64_t seeds[] = { UINT64_C(4765326446011145728) };
+	struct mig_stats sum = { 0 };
+	uint64_t reads = 0;
+	uint32_t s, i;
+
+	(void)state;
+	for (s = 0; s < sizeof(seeds) / sizeof(seeds[0]); s++) {
+		struct rng rng = { .state = seeds[s] };
+
+		for (i = 0; i < rng_ops() / LIFE; i++)
+			live(&rng, i & 1, &reads, &sum);
+	}
+	assert_true(reads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_lives),
+		cmocka_unit_test(seeds_that_failed),
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);	/* the seed, whatever happens */
