@@ -13,9 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "chunk.h"
+#include "hash.h"
 #include "log.h"
 #include "route.h"
 
@@ -132,6 +132,10 @@ static int ask_one(struct migrator *m, struct gate *gate, struct mig_event *ev,
 	ask->token = m->next_token++;
 	*token = ask->token;
 	HASH_ADD(hh, m->asks, token, sizeof(ask->token), ask);
+	if (!hash_added(ask)) {
+		free(ask);
+		return -ENOMEM;
+	}
 	ev->type = MIG_EV_ASK;
 	ev->token = ask->token;
 	ret = migrator_feed(m, ev);
@@ -176,7 +180,10 @@ static struct gate *gate_make(struct migrator *m, const struct core_op *op)
 		return NULL;
 	gate->op = *op;
 	HASH_ADD(hh, m->gates, op.id, sizeof(gate->op.id), gate);
-	return gate;
+	if (hash_added(gate))
+		return gate;
+	free(gate);
+	return NULL;
 }
 
 static int gate_exec(struct migrator *m, const struct core_op *op)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
+#include "hash.h"
 #include "log.h"
 #include "module.h"
 #include "mover-ops.h"
@@ -56,6 +56,22 @@ int mover_init(struct mover *mover, struct work_env *env, int node)
 	return ret;
 }
 
+void mover_fini(struct mover *mover)
+{
+	struct mover_vram *vram, *next;
+
+	HASH_ITER(hh, mover->vram, vram, next) {
+		HASH_DEL(mover->vram, vram);
+		free(vram);
+	}
+	/* It takes its handles along. */
+	if (mover->own)
+		mover->env->gpu->vm_close(mover->own);
+	mover->own = NULL;
+	free(mover->ram);
+	free(mover->ops);
+}
+
 static uint32_t move_status(int error)
 {
 	if (!error)
@@ -76,13 +92,17 @@ static int move_alloc(struct mover *mover, struct move *move)
 	ret = mover->env->gpu->move->alloc(mover->own,
 					   (uint64_t)move->op.nr *
 					   XENUSERPTR_PAGE_SIZE, &vram->handle);
-	if (ret) {
-		free(vram);
-		return ret;
-	}
+	if (ret)
+		goto err_free;
 	vram->key = vram_key(&move->op);
 	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
-	return 0;
+	if (hash_added(vram))
+		return 0;
+	ret = -ENOMEM;
+	mover->env->gpu->close(mover->own, vram->handle);
+err_free:
+	free(vram);
+	return ret;
 }
 
 /* A VM that is closed has closed its handles. */

@@ -59,6 +59,9 @@ struct mover {
  */
 int mover_init(struct mover *mover, struct work_env *env, int node);
 
+/** mover_fini() - close everything; the thread has ended */
+void mover_fini(struct mover *mover);
+
 /** mover_run() - a helper_run: performs @work of kind WORK_MOVE */
 void mover_run(void *context, struct work *work);
 

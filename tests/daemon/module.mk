@@ -10,7 +10,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox
+DT_TESTS := number config ring events decide ipc route sandbox grefs mover
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -26,6 +26,11 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
 
 # Sanitizers make system calls of their own: what the filter does is tested plain.
+DT_SRCS_grefs := backend/worker/grefs.c
+DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
+	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
+	$(CORE_SRCS)
+
 DT_LIBS_route := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 

@@ -110,8 +110,95 @@ static uint64_t fake_fault_va(struct gpu_vm *vm, uint64_t cookie)
 	return cookie == vm->jobs ? 0xfa017000 : 0;
 }
 
+static int fake_prepare(struct gpu_vm *vm)
+{
+	(void)vm;
+	return fake_fail() ? -ENOMEM : 0;
+}
+
+/* A fence that has signalled, as far as a test looks at it. */
+static int fake_fence(int *fence)
+{
+	*fence = eventfd(1, EFD_CLOEXEC);
+	return *fence < 0 ? -errno : 0;
+}
+
+static int fake_stop(struct gpu_vm *vm, int *fence)
+{
+	(void)vm;
+	if (fake_fail())
+		return -EMFILE;
+	fake_gpu.stopped++;
+	return fake_fence(fence);
+}
+
+static int fake_resume(struct gpu_vm *vm)
+{
+	(void)vm;
+	fake_gpu.stopped--;
+	return 0;
+}
+
+static int fake_kill(struct gpu_vm *vm)
+{
+	(void)vm;
+	return fake_fail() ? -EIO : 0;
+}
+
+static int fake_alloc_vram(struct gpu_vm *vm, uint64_t size, uint32_t *handle)
+{
+	(void)size;
+	if (fake_fail())
+		return -ENOSPC;
+	*handle = ++vm->next;
+	vm->open++;
+	fake_gpu.imports++;
+	fake_gpu.vram++;
+	return 0;
+}
+
+static int fake_share(struct gpu_vm *from, uint32_t handle, struct gpu_vm *to,
+		      uint32_t *to_handle)
+{
+	(void)from;
+	(void)handle;
+	return fake_import(to, -1, to_handle);
+}
+
+static int fake_copy(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
+{
+	(void)vm;
+	if (fake_fail())
+		return -EIO;
+	fake_gpu.copies++;
+	fake_gpu.last_copy = *copy;
+	return fake_fence(fence);
+}
+
+static int fake_copy_end(struct gpu_vm *vm, uint32_t slot)
+{
+	(void)vm;
+	(void)slot;
+	if (fake_fail())
+		return -EIO;
+	fake_gpu.copies--;
+	return 0;
+}
+
+static const struct gpu_move_ops fake_move_ops = {
+	.prepare = fake_prepare,
+	.stop = fake_stop,
+	.resume = fake_resume,
+	.kill = fake_kill,
+	.alloc = fake_alloc_vram,
+	.share = fake_share,
+	.copy = fake_copy,
+	.copy_end = fake_copy_end,
+};
+
 const struct gpu_ops fake_gpu_ops = {
 	.driver = "fake",
+	.move = &fake_move_ops,
 	.info = fake_info,
 	.vm_open = fake_vm_open,
 	.vm_close = fake_vm_close,

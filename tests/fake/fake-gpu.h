@@ -12,6 +12,10 @@ struct fake_gpu {
 	unsigned int jobs;	/* exec() that succeeded */
 	struct gpu_bind last_bind;
 	struct gpu_job last_job;
+	unsigned int vram;	/* objects of VRAM alive now */
+	unsigned int stopped;	/* VMs */
+	unsigned int copies;	/* in flight: begun and not ended */
+	struct gpu_copy last_copy;
 };
 
 extern struct fake_gpu fake_gpu;

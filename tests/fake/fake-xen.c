@@ -216,6 +216,11 @@ static void fake_rev_op(struct xen_userptr_back_op *op)
 	};
 	uint8_t *state = &fake_module.rev_state[op->gref];
 
+	if (op->cmd == XEN_USERPTR_BACK_ARM && fake_module.refuse_gref &&
+	    op->gref == fake_module.refuse_gref) {
+		op->status = fake_module.refuse_status;
+		return;
+	}
 	if (op->cmd != XEN_USERPTR_BACK_QUERY)
 		*state = next[op->cmd];
 	op->state = *state;

@@ -39,6 +39,8 @@ struct fake_module {
 	uint32_t trim_first;	/* of the last TRIM */
 	uint32_t trim_nr;
 	uint8_t rev_state[FAKE_MAX_GREFS];
+	uint32_t refuse_gref;	/* ARM of it says ... */
+	int32_t refuse_status;
 };
 extern struct fake_module fake_module;
 

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The mover's ops against a fake module and GPU. One chunk's way out and home,
+ * with each single call failing in turn: nothing leaks, and each failure has
+ * the status by which the engine knows what to do.
+ */
+#include "cm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fake-fail.h"
+#include "fake-gpu.h"
+#include "fake-xen.h"
+#include "ipc.h"
+#include "mover.h"
+#include "work.h"
+
+#define OBJ	1U
+#define PAGES	16U
+#define FIRST	32U	/* page of the chunk in the object */
+
+static struct worker_status status;
+static struct work_env env;
+static struct mover mover;
+static int files[2];
+
+static struct xen_userptrif_dir dir;
+static unsigned int fail_nth;	/* call of the next op, 0: none */
+static bool has_failed;
+
+static uint32_t grefs_of_object(uint32_t page)
+{
+	return 100 + page;
+}
+
+static void op(enum core_op_type type)
+{
+	struct work work = { .kind = WORK_OP };
+
+	work.op.type = type;
+	work.op.obj = OBJ;
+	work.op.nr = 64;
+	work.op.gref_directory = 1;
+	work_run(&env, &work);
+	assert_int_equal(work.status, XENUSERPTR_STATUS_OK);
+}
+
+/* The broker's answer to VM_OPEN is there before it asks. */
+static void files_make(void)
+{
+	struct ipc_files_rsp rsp = { 0 };
+	int node = eventfd(0, EFD_CLOEXEC);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, files), 0);
+	assert_int_equal(ipc_send(files[1], &rsp, sizeof(rsp), &node, 1), 0);
+	close(node);
+	env.files = files[0];
+}
+
+/* An object that is mapped, and a VM that has imported it. */
+static void world_make(void)
+{
+	uint32_t i;
+
+	memset(&env, 0, sizeof(env));
+	memset(&fake_gpu, 0, sizeof(fake_gpu));
+	memset(&fake_module, 0, sizeof(fake_module));
+	for (i = 0; i < 64; i++)
+		dir.gref[i] = grefs_of_object(i);
+	fake_grant_clear();
+	fake_grant(1, &dir);
+	env.gpu = &fake_gpu_ops;
+	env.reader.domid = FAKE_DOMID;
+	env.reader.status = &status;
+	env.status = &status;
+	env.max_objects = 4;
+	env.max_vms = 2;
+	env.keep_grefs = true;
+	files_make();
+	assert_int_equal(work_init(&env), 0);
+	op(CORE_OP_READ_DIR);
+	op(CORE_OP_MAP);
+	op(CORE_OP_VM_OPEN);
+	op(CORE_OP_IMPORT);
+	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC)), 0);
+}
+
+static void world_end(void)
+{
+	mover_fini(&mover);
+	work_fini(&env);
+	close(files[0]);
+	close(files[1]);
+	assert_int_equal(fake_gpu.vms, 0);
+	assert_int_equal(fake_gpu.imports, 0);
+}
+
+/* Runs an op; returns its status. Fences are looked at and closed. */
+static uint32_t run(enum mig_op_type type, uint32_t flags, struct move *out)
+{
+	struct move *move = calloc(1, sizeof(*move) + sizeof(move->lists[0]));
+	struct work work = { .kind = WORK_MOVE, .move = move };
+	uint32_t result;
+
+	assert_non_null(move);
+	move->op.type = type;
+	move->op.obj = OBJ;
+	move->op.first = FIRST;
+	move->op.nr = PAGES;
+	move->op.flags = flags;
+	move->fence = -1;
+	if (type == MIG_OP_BIND || type == MIG_OP_UNBIND) {
+		move->nr_lists = 1;
+		move->lists[0].nr = 1;
+		move->lists[0].binds = calloc(1, sizeof(struct core_bind));
+		assert_non_null(move->lists[0].binds);
+		move->lists[0].binds[0].offset = (FIRST + 2) * 4096;
+		move->lists[0].binds[0].length = 4096;
+		move->lists[0].binds[0].gpu_va = 0x100000;
+	}
+	fake_fail_set(fail_nth);
+	mover_run(&mover, &work);
+	has_failed = fake_fail_hit();
+	fake_fail_set(0);
+	if (out)
+		*out = *move;
+	if (move->fence >= 0)
+		close(move->fence);
+	result = move->status;
+	move_free(move);
+	return result;
+}
+
+static uint32_t copied(uint32_t slot)
+{
+	struct move move = {
+		.kind = MOVE_COPIED,
+		.slot = slot,
+		.status = MIG_OK,
+	};
+	struct work work = { .kind = WORK_MOVE, .move = &move };
+
+	mover_run(&mover, &work);
+	return move.status;
+}
+
+static uint8_t page_state(uint32_t page)
+{
+	return fake_module.rev_state[grefs_of_object(FIRST + page)];
+}
+
+static void out_and_home(void **state)
+{
+	struct move move;
+
+	(void)state;
+	world_make();
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_REVOKE, 0, NULL), MIG_OK);
+	assert_int_equal(page_state(15), FAKE_REV_REVOKED);
+	assert_int_equal(page_state(16), FAKE_REV_NONE);
+	assert_int_equal(run(MIG_OP_QUERY, 0, &move), MIG_OK);
+	assert_int_equal(move.extra_refs, 0);
+	assert_int_equal(run(MIG_OP_STOP, 0, &move), MIG_OK);
+	assert_true(move.fence >= 0);
+	assert_int_equal(run(MIG_OP_UNBIND, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_COPY, MIG_OP_VRAM, &move), MIG_OK);
+	assert_int_equal(fake_gpu.last_copy.src_offset, FIRST * 4096);
+	assert_int_equal(fake_gpu.last_copy.dst_offset, 0);
+	assert_int_equal(copied(move.slot), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.last_bind.offset, 2 * 4096);
+	assert_int_equal(run(MIG_OP_RESUME, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_COPY, 0, &move), MIG_OK);
+	assert_int_equal(fake_gpu.last_copy.dst_offset, FIRST * 4096);
+	assert_int_equal(copied(move.slot), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.last_bind.offset, (FIRST + 2) * 4096);
+	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
+	assert_int_equal(page_state(0), FAKE_REV_NONE);
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.copies, 0);
+	assert_int_equal(fake_gpu.stopped, 0);
+	world_end();
+}
+
+/* Each op with each of its calls failing: a status, no leak, and it can be repeated. */
+static void each_call_fails(void **state)
+{
+	static const struct { enum mig_op_type type; uint32_t flags; } ops[] = {
+		{ MIG_OP_ALLOC, 0 }, { MIG_OP_ARM, 0 }, { MIG_OP_REVOKE, 0 },
+		{ MIG_OP_QUERY, 0 }, { MIG_OP_STOP, 0 }, { MIG_OP_KILL, 0 },
+		{ MIG_OP_UNBIND, 0 }, { MIG_OP_COPY, MIG_OP_VRAM },
+		{ MIG_OP_BIND, MIG_OP_VRAM }, { MIG_OP_COPY, 0 },
+		{ MIG_OP_BIND, 0 }, { MIG_OP_RESTORE, 0 },
+	};
+	unsigned int nth, failures = 0;
+	struct move move;
+	size_t i;
+
+	(void)state;
+	world_make();
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		for (nth = 1; ; nth++) {
+			uint32_t result;
+
+			fail_nth = nth;
+			result = run(ops[i].type, ops[i].flags, &move);
+			if (ops[i].type == MIG_OP_COPY && result == MIG_OK)
+				result = copied(move.slot);
+			if (!has_failed)
+				break;
+			failures++;
+			if (ops[i].type == MIG_OP_ALLOC)
+				assert_int_equal(result, MIG_NO_VRAM);
+		}
+		fail_nth = 0;
+		assert_int_equal(run(ops[i].type, ops[i].flags, &move), MIG_OK);
+		if (ops[i].type == MIG_OP_COPY)
+			assert_int_equal(copied(move.slot), MIG_OK);
+	}
+	assert_true(failures > 15);
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	world_end();
+}
+
+/* One page says no: none stays armed, and the chunk knows why. */
+static void arm_is_all_or_nothing(void **state)
+{
+	(void)state;
+	world_make();
+	fake_module.refuse_gref = grefs_of_object(FIRST + 7);
+	fake_module.refuse_status = -14;	/* GNTST_not_allowed */
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_NOT_ALLOWED);
+	assert_int_equal(page_state(0), FAKE_REV_NONE);
+	assert_int_equal(page_state(15), FAKE_REV_NONE);
+	fake_module.refuse_status = -15;	/* GNTST_alias */
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_ALIASED);
+	fake_module.refuse_gref = 0;
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
+	world_end();
+}
+
+/* What a VM had is gone with it: later ops count it as done. */
+static void vm_is_closed(void **state)
+{
+	(void)state;
+	world_make();
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_CLOSE, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_UNBIND, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_STOP, 0, NULL), MIG_FAILED);
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	world_end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(out_and_home),
+		cmocka_unit_test(each_call_fails),
+		cmocka_unit_test(arm_is_all_or_nothing),
+		cmocka_unit_test(vm_is_closed),
+	};
+
+	return cmocka_run_group_tests_name("mover", tests, NULL, NULL);
+}
