@@ -35,5 +35,5 @@ help:
 	@echo "make check       unit tests, fuzzers, models: no root, no Xen"
 	@echo "make check-xen   system tests on the rig"
 	@echo "make check-all   check and check-xen"
-	@echo "make check-debug-kernel  the rig on a kernel with KASAN, lockdep, kmemleak (builds it)"
+	@echo "make check-debug-kernel  the rig on a kernel with lockdep and kmemleak (builds it)"
 	@echo "make bench       figures as ratios to a baseline of the same boot"

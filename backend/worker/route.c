@@ -46,9 +46,41 @@ static int route_advise(struct route *route, const struct core_op *op)
 	return migrator_advise(route->migrator, &req->op.advise);
 }
 
+static bool route_is_quiesce(const struct route *route,
+			     const struct core_op *op)
+{
+	return route->migrator && !route->quiescing &&
+	       op->rsp.operation == XENUSERPTR_OP_QUIESCE &&
+	       op->rsp.status == XENUSERPTR_STATUS_OK;
+}
+
+/* The guest is about to be saved: only what is home goes with it. */
+static int route_quiesce(struct route *route, const struct core_op *op)
+{
+	route->quiescing = true;
+	route->quiesced = *op;
+	return migrator_bring_home(route->migrator);
+}
+
+/* The policy goes on; a guest that is being suspended gives it nothing to do. */
+int route_home(struct route *route)
+{
+	if (!route->quiescing)
+		return 0;
+	status_add(&route->status->responses, 1);
+	route->quiescing = false;
+	if (ring_put(route->ring, &route->quiesced.rsp))
+		return -EPROTO;
+	return migrator_set(route->migrator, &route->migrator->settings);
+}
+
 static int route_respond(struct route *route, const struct core_op *op)
 {
-	int ret = route_advise(route, op);
+	int ret;
+
+	if (route_is_quiesce(route, op))
+		return route_quiesce(route, op);
+	ret = route_advise(route, op);
 
 	if (ret)
 		return ret;

@@ -229,7 +229,8 @@ static int serve_home(void *context)
 	struct work work = { .kind = WORK_CLOSE_ALL };
 	struct worker *worker = context;
 
-	return worker->is_ending ? route_submit(&worker->route, &work) : 0;
+	return worker->is_ending ? route_submit(&worker->route, &work) :
+				   route_home(&worker->route);
 }
 
 /*

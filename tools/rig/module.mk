@@ -12,7 +12,7 @@ demo:
 check-xen:
 	@tools/rig/check-xen
 
-# KASAN, lockdep, kmemleak: builds a kernel, takes half an hour, not part of CI.
+# Lockdep, kmemleak and the like: builds a kernel, takes half an hour, not part of CI.
 check-debug-kernel:
 	@tools/rig/check-debug-kernel
 
