@@ -1,37 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Feeds the engine of migration and carries its ops to the mover. One event in,
- * all its ops out, in their order. An op that is answered is answered through
- * migrator_on_mover(), or by a fence that the loop watches.
+ * Feeds the engine of migration: records of the module, time, and what the core
+ * does. One event in, all its ops out, in their order (migrator-ops.c).
  */
 #include "migrator.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "jobs.h"
 #include "log.h"
 #include "route.h"
 
 /* Ops fetched from the engine at a time. */
 #define MIGRATOR_BATCH	16U
-/* Mappings of a chunk fetched from the core at a time. */
-#define MIGRATOR_BINDS	64U
-
-/* A STOP or a COPY whose fence has not signalled. */
-struct migrator_fence {
-	struct migrator *migrator;
-	sd_event_source *source;
-	struct mig_op op;
-	uint32_t slot;
-	int fd;
-};
 
 static uint64_t now_ms(void)
 {
@@ -39,141 +25,6 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* ---- ops to the mover ---- */
-
-static int move_submit(struct migrator *m, struct move *move)
-{
-	struct work *work = calloc(1, sizeof(*work));
-
-	if (!work) {
-		move_free(move);
-		return -ENOMEM;
-	}
-	work->kind = WORK_MOVE;
-	work->fence = -1;
-	work->move = move;
-	move->fence = -1;
-	helper_submit(&m->thread, work);
-	return 0;
-}
-
-static struct move *move_make(enum move_kind kind, const struct mig_op *op,
-			      uint32_t nr_lists)
-{
-	struct move *move = calloc(1, sizeof(*move) +
-				   nr_lists * sizeof(move->lists[0]));
-
-	if (!move)
-		return NULL;
-	move->kind = kind;
-	move->op = *op;
-	move->nr_lists = nr_lists;
-	return move;
-}
-
-/* All mappings of the chunk in one VM, in a list of its own. */
-static int list_fill(const struct migrator *m, const struct mig_op *op,
-		     struct move_list *list)
-{
-	struct core_bind *binds;
-	uint32_t got;
-
-	do {
-		binds = realloc(list->binds, (list->nr + MIGRATOR_BINDS) *
-				sizeof(*binds));
-		if (!binds)
-			return -ENOMEM;
-		list->binds = binds;
-		got = core_chunk_binds(m->core, list->vm, op->obj, op->first,
-				       op->nr, list->nr, binds + list->nr,
-				       MIGRATOR_BINDS);
-		list->nr += got;
-	} while (got == MIGRATOR_BINDS);
-	return 0;
-}
-
-static int submit_binds(struct migrator *m, const struct mig_op *op)
-{
-	uint32_t nr = (uint32_t)__builtin_popcountll(op->vms);
-	struct move *move = move_make(MOVE_OP, op, nr);
-	uint64_t vms = op->vms;
-	uint32_t i;
-	int ret = 0;
-
-	if (!move)
-		return -ENOMEM;
-	for (i = 0; !ret && i < nr; i++) {
-		move->lists[i].vm = (uint32_t)__builtin_ctzll(vms);
-		vms &= vms - 1;
-		ret = list_fill(m, op, &move->lists[i]);
-	}
-	if (!ret)
-		return move_submit(m, move);
-	move_free(move);
-	return ret;
-}
-
-static int submit_plain(struct migrator *m, const struct mig_op *op)
-{
-	struct move *move = move_make(MOVE_OP, op, 0);
-
-	return move ? move_submit(m, move) : -ENOMEM;
-}
-
-int migrator_forget(struct migrator *m, const struct core_op *op)
-{
-	const struct mig_op forget = { .obj = op->obj };
-	struct move *move = move_make(MOVE_FORGET, &forget, 0);
-
-	if (!move)
-		return -ENOMEM;
-	move->core_op = op->id;
-	return move_submit(m, move);
-}
-
-/* The guest learns that contents are gone; its later fences say so too. */
-static int migrator_tell(struct migrator *m, const struct mig_op *op)
-{
-	struct core_op event;
-
-	if (m->object[op->obj] == OBJECT_UNKNOWN)
-		return 0;
-	m->object[op->obj] = OBJECT_LOST;
-	status_add(&m->status->mig_lost, op->nr);
-	log_warn("object %u: pages %u to %u are lost", op->obj, op->first,
-		 op->first + op->nr - 1);
-	core_lost_event(m->core, op->obj, op->first, op->nr, &event);
-	return route_perform(m->route, &event);
-}
-
-static int migrator_perform(struct migrator *m, const struct mig_op *op)
-{
-	switch (op->type) {
-	case MIG_OP_UNBIND:
-	case MIG_OP_BIND:
-		return submit_binds(m, op);
-	case MIG_OP_TELL:
-		return migrator_tell(m, op);
-	case MIG_OP_READY:
-		return gate_ready(m, op->token, op->status);
-	case MIG_OP_ALLOC:
-	case MIG_OP_FREE:
-	case MIG_OP_ARM:
-	case MIG_OP_REVOKE:
-	case MIG_OP_QUERY:
-	case MIG_OP_RESTORE:
-	case MIG_OP_COPY:
-	case MIG_OP_STOP:
-	case MIG_OP_KILL:
-	case MIG_OP_RESUME:
-	case MIG_OP_CLOSE:
-		return submit_plain(m, op);
-	case MIG_NR_OPS:
-		break;
-	}
-	return -EINVAL;
 }
 
 /* ---- events to the engine ---- */
@@ -291,163 +142,6 @@ int migrator_lost(struct migrator *m, uint32_t gref)
 	return record_feed(m, MIG_EV_GONE, gref);
 }
 
-/* ---- what came back ---- */
-
-static int feed_done(struct migrator *m, const struct move *move)
-{
-	struct mig_event ev = {
-		.type = MIG_EV_DONE,
-		.id = move->op.id,
-		.status = move->status,
-		.extra_refs = move->extra_refs,
-	};
-
-	return migrator_feed(m, &ev);
-}
-
-static int feed_stopped(struct migrator *m, const struct mig_op *op)
-{
-	struct mig_event ev = {
-		.type = MIG_EV_STOPPED,
-		.vm = op->vm,
-		.id = op->id,
-	};
-
-	return m->vms >> op->vm & 1 ? migrator_feed(m, &ev) : 0;
-}
-
-static int copied_submit(struct migrator *m, const struct migrator_fence *fence,
-			 int error)
-{
-	struct move *move = move_make(MOVE_COPIED, &fence->op, 0);
-
-	if (!move)
-		return -ENOMEM;
-	move->slot = fence->slot;
-	move->status = error ? MIG_FAILED : MIG_OK;
-	return move_submit(m, move);
-}
-
-static int on_fence(sd_event_source *source, int fd, uint32_t revents,
-		    void *context)
-{
-	struct migrator_fence *fence = context;
-	struct migrator *m = fence->migrator;
-	int error = jobs_read_fence(fd);
-	int ret;
-
-	(void)source;
-	(void)revents;
-	if (error == 1)
-		return 0;
-	if (fence->op.type == MIG_OP_STOP)
-		ret = feed_stopped(m, &fence->op);
-	else
-		ret = copied_submit(m, fence, error);
-	sd_event_source_disable_unref(fence->source);
-	close(fence->fd);
-	free(fence);
-	if (ret < 0)
-		sd_event_exit(m->loop, ret);
-	return 0;
-}
-
-static int fence_watch(struct migrator *m, const struct move *move)
-{
-	struct migrator_fence *fence = calloc(1, sizeof(*fence));
-	int ret = -ENOMEM;
-
-	if (!fence)
-		goto err_close;
-	fence->migrator = m;
-	fence->op = move->op;
-	fence->slot = move->slot;
-	fence->fd = move->fence;
-	ret = sd_event_add_io(m->loop, &fence->source, move->fence, EPOLLIN,
-			      on_fence, fence);
-	if (ret >= 0)
-		return sd_event_source_set_priority(fence->source, 0);
-	free(fence);
-err_close:
-	close(move->fence);
-	return ret;
-}
-
-/* Of a VM that is closed meanwhile everything counts as done. */
-static int vm_closed(struct migrator *m, uint32_t vm)
-{
-	struct mig_event ev = { .type = MIG_EV_VM_DEL, .vm = vm };
-
-	if (vm >= MIG_MAX_VMS || !(m->vms >> vm & 1))
-		return 0;
-	m->vms &= ~(UINT64_C(1) << vm);
-	return migrator_feed(m, &ev);
-}
-
-static int op_ended(struct migrator *m, const struct move *move)
-{
-	switch (move->op.type) {
-	case MIG_OP_STOP:
-		if (move->fence >= 0)
-			return fence_watch(m, move);
-		/* One that cannot be asked is left to the deadlines. */
-		return 0;
-	case MIG_OP_COPY:
-		if (move->fence >= 0)
-			return fence_watch(m, move);
-		return feed_done(m, move);
-	case MIG_OP_ALLOC:
-	case MIG_OP_ARM:
-	case MIG_OP_REVOKE:
-	case MIG_OP_QUERY:
-	case MIG_OP_RESTORE:
-	case MIG_OP_UNBIND:
-	case MIG_OP_BIND:
-		return feed_done(m, move);
-	case MIG_OP_CLOSE:
-		return vm_closed(m, move->op.vm);
-	case MIG_OP_FREE:
-	case MIG_OP_KILL:
-	case MIG_OP_RESUME:
-	case MIG_OP_TELL:
-	case MIG_OP_READY:
-	case MIG_NR_OPS:
-		break;
-	}
-	return 0;
-}
-
-static int forgotten(struct migrator *m, const struct move *move)
-{
-	struct work work = { .kind = WORK_OP };
-
-	work.op.type = CORE_OP_UNMAP;
-	work.op.id = move->core_op;
-	work.op.obj = move->op.obj;
-	return route_submit(m->route, &work);
-}
-
-int migrator_on_mover(struct migrator *m)
-{
-	struct work *work;
-	int ret = 0;
-
-	helper_clear(&m->thread);
-	while (!ret && (work = helper_take(&m->thread))) {
-		struct move *move = work->move;
-
-		if (move->kind == MOVE_FORGET)
-			ret = forgotten(m, move);
-		else if (move->kind == MOVE_COPIED)
-			ret = feed_done(m, move);
-		else
-			ret = op_ended(m, move);
-		move_free(move);
-		free(work);
-	}
-	return ret;
-}
-
 /* ---- what the core does ---- */
 
 static void on_alias(void *context, uint32_t obj, uint32_t page)
@@ -465,6 +159,17 @@ static void on_alias(void *context, uint32_t obj, uint32_t page)
 		ret = migrator_feed(m, &ev);
 	if (ret)
 		m->error = ret;
+}
+
+/* Of a VM that is closed meanwhile everything counts as done. */
+int migrator_vm_closed(struct migrator *m, uint32_t vm)
+{
+	struct mig_event ev = { .type = MIG_EV_VM_DEL, .vm = vm };
+
+	if (vm >= MIG_MAX_VMS || !(m->vms >> vm & 1))
+		return 0;
+	m->vms &= ~(UINT64_C(1) << vm);
+	return migrator_feed(m, &ev);
 }
 
 static int object_mapped(struct migrator *m, const struct core_op *op)
@@ -514,7 +219,7 @@ int migrator_before_done(struct migrator *m, const struct work *work)
 	if (work->op.type == CORE_OP_VM_OPEN)
 		return vm_opened(m, work->op.vm);
 	if (work->op.type == CORE_OP_VM_CLOSE)
-		return vm_closed(m, work->op.vm);
+		return migrator_vm_closed(m, work->op.vm);
 	return 0;
 }
 

@@ -111,8 +111,11 @@ int migrator_bring_home(struct migrator *m);
 /** migrator_set() - new settings; -EINVAL if they contradict each other */
 int migrator_set(struct migrator *m, const struct mig_settings *settings);
 
-/* Between migrator.c and gate.c. */
+/* Between migrator.c, migrator-ops.c and gate.c. */
 int migrator_feed(struct migrator *m, struct mig_event *ev);
+int migrator_perform(struct migrator *m, const struct mig_op *op);
+/* The engine forgets the VM, if it knows it. */
+int migrator_vm_closed(struct migrator *m, uint32_t vm);
 int gate_op(struct migrator *m, const struct core_op *op);
 int gate_ready(struct migrator *m, uint32_t token, uint32_t status);
 int gate_done(struct migrator *m, const struct work *work);
