@@ -10,6 +10,8 @@
  *   rv-ctl altp2m DOMID              enable alternative views
  *   rv-ctl move DOMID FROM TO ROUNDS move 512 pages in the guest's address space and back,
  *                                    the stock way to take memory away; prints the time
+ *   rv-ctl logdirty DOMID 0|1        record which pages the guest writes to
+ *   rv-ctl dirty DOMID GFN           prints whether it did since the last time
  *   rv-ctl free                      prints Xen's free pages
  *
  * Prints what failed, with errno's name, and exits with 1.
@@ -102,6 +104,32 @@ static int mmio(xc_interface *xch, uint32_t domid, unsigned long gfn, unsigned l
 	return rc;
 }
 
+static int logdirty(xc_interface *xch, uint32_t domid, bool on)
+{
+	return xc_shadow_control(xch, domid, on ? XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY
+						: XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0);
+}
+
+static int dirty(xc_interface *xch, uint32_t domid, unsigned long gfn)
+{
+	DECLARE_HYPERCALL_BUFFER(uint64_t, bitmap);
+	xen_pfn_t nr;
+
+	if (xc_domain_nr_gpfns(xch, domid, &nr))
+		return -1;
+	if (gfn >= nr)
+		die("the guest has no gfn %lx", gfn);
+	bitmap = xc_hypercall_buffer_alloc(xch, bitmap, (nr + 63) / 64 * sizeof(*bitmap));
+	if (!bitmap)
+		return -1;
+	if (xc_logdirty_control(xch, domid, XEN_DOMCTL_SHADOW_OP_CLEAN,
+				HYPERCALL_BUFFER(bitmap), nr, 0, NULL) != (long long)nr)
+		return -1;
+	printf("%d\n", (int)(bitmap[gfn / 64] >> gfn % 64 & 1));
+	xc_hypercall_buffer_free(xch, bitmap);
+	return 0;
+}
+
 static int run(xc_interface *xch, int argc, char **argv)
 {
 	const char *name = argv[1];
@@ -124,9 +152,13 @@ static int run(xc_interface *xch, int argc, char **argv)
 		return xc_domain_iomem_permission(xch, domid, bar_frame(argv[3]), 1, 0);
 	if (!strcmp(name, "altp2m") && argc == 3)
 		return xc_hvm_param_set(xch, domid, HVM_PARAM_ALTP2M, XEN_ALTP2M_external);
+	if (!strcmp(name, "logdirty") && argc == 4)
+		return logdirty(xch, domid, gfn);
+	if (!strcmp(name, "dirty") && argc == 4)
+		return dirty(xch, domid, gfn);
 	if (!strcmp(name, "move") && argc == 6)
 		return move(domid, gfn, strtoull(argv[4], NULL, 0), strtoul(argv[5], NULL, 0));
-	die("usage: rv-ctl pool|mmio|unmmio|take|give|deny|altp2m|move|free ...");
+	die("usage: rv-ctl pool|mmio|unmmio|take|give|deny|altp2m|logdirty|dirty|move|free ...");
 }
 
 int main(int argc, char **argv)

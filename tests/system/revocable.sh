@@ -92,3 +92,17 @@ bar() {
 	done
 	error "no device with memory"
 }
+
+# nothing_left [PAGES]: once the guests are gone nothing tells that there were any,
+# but for so many pages. The scenario's prepare wrote /run/free-start.
+nothing_left() {
+	spare=${1:-16}
+	xen_key k | tee /tmp/k
+	grep -q '(0 armed pages)' /tmp/k || fail "armed pages are left"
+	for n in 1 2; do
+		! xl domid g$n >/dev/null 2>&1 || guest_destroy $n || fail "Xen keeps guest $n"
+	done
+	until_true 10 memory_back || fail "free pages: $(cat /run/free-start) before the guests, $(rv-ctl free) now"
+	xen_key q | grep -c 'General information for domain' | grep -qx 1 || fail "domains are left"
+}
+memory_back() { [ "$(rv-ctl free)" -ge "$(($(cat /run/free-start) - spare))" ]; }

@@ -9,6 +9,8 @@
  *   allow FLAGS      opt all of them in; prints the first status that is not 0
  *   alias I          grant page I once more; prints the gref
  *   peek I           the first word of page I
+ *   emulate I        the same, read by Xen's emulator (option hvm_fep)
+ *   poke I VALUE     write it
  *   irqsoff I        add 1 to it with interrupts off; prints the microseconds
  *   walk I MS        use page I as a page table for this time; prints counts
  *   hypercall I      have Xen read and write an argument there; prints both results
@@ -129,6 +131,23 @@ static int do_alias(unsigned long i, unsigned long unused)
 static int do_peek(unsigned long i, unsigned long unused)
 {
 	say("%llu", READ_ONCE(*(u64 *)page_address(pages[i].page)));
+	return 0;
+}
+
+/* Xen takes the prefix away and emulates the instruction behind it. */
+static int do_emulate(unsigned long i, unsigned long unused)
+{
+	u64 value;
+
+	asm volatile("ud2; .ascii \"xen\"; mov (%1), %0"
+		     : "=r"(value) : "r"(page_address(pages[i].page)) : "memory");
+	say("%llu", value);
+	return 0;
+}
+
+static int do_poke(unsigned long i, unsigned long value)
+{
+	WRITE_ONCE(*(u64 *)page_address(pages[i].page), value);
 	return 0;
 }
 
@@ -352,6 +371,8 @@ static const struct {
 } commands[] = {
 	{ "grant", do_grant, false },	{ "allow", do_allow, false },
 	{ "alias", do_alias, true },	{ "peek", do_peek, true },
+	{ "poke", do_poke, true },
+	{ "emulate", do_emulate, true },
 	{ "irqsoff", do_irqsoff, true },	{ "walk", do_walk, true },
 	{ "hypercall", do_hypercall, true },	{ "balloon", do_balloon, true },
 	{ "populate", do_populate, true },	{ "lost", do_lost, false },
