@@ -73,3 +73,10 @@ $(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c tests/system/gpu_cmd.c 
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $^ $(DRM_LIBS)
+
+RIG_PROGRAMS += $(BUILD)/bin/bench-vram
+CHECK_TARGETS += $(BUILD)/bin/bench-vram
+
+$(BUILD)/bin/bench-vram: tests/system/bench_vram.c tests/softgpu/softgpu_drm.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu $(DRM_CFLAGS) -o $@ $< $(DRM_LIBS)
