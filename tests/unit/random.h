@@ -36,6 +36,7 @@ static inline void rng_seed(struct rng *rng, const char *who)
 	if (!rng->state)
 		rng->state = 1;
 	printf("%s: SEED=%llu\n", who, (unsigned long long)rng->state);
+	fflush(stdout);	/* a test that is stopped must have said it */
 }
 
 /* Operations of a randomised test: less under sanitizers; OPS overrides. */

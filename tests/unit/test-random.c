@@ -120,6 +120,5 @@ int main(void)
 		cmocka_unit_test(seeds_that_failed),
 	};
 
-	setvbuf(stdout, NULL, _IOLBF, 0);	/* the seed, whatever happens */
 	return cmocka_run_group_tests_name("random", tests, NULL, NULL);
 }
