@@ -17,7 +17,8 @@ DAEMON_OBJS := $(DAEMON_SRCS:%.c=$(BUILD)/obj/%.o)
 # What the build needs, as HEADER:DEBIAN-PACKAGE; said at once and by name.
 DAEMON_DEPS := xenstore.h:libxen-dev systemd/sd-event.h:libsystemd-dev \
 	seccomp.h:libseccomp-dev cap-ng.h:libcap-ng-dev \
-	json-c/json.h:libjson-c-dev xf86drm.h:libdrm-dev uthash.h:uthash-dev
+	json-c/json.h:libjson-c-dev xf86drm.h:libdrm-dev uthash.h:uthash-dev \
+	sys/sdt.h:systemtap-sdt-dev
 
 .PHONY: daemon-deps
 daemon-deps:
