@@ -455,7 +455,10 @@ int worker_serve_init(struct worker *worker, const char **why)
 	return serve_add_sources(worker);
 }
 
+/* A loop that ends skips its post sources: the last answers are shown here. */
 int worker_serve(struct worker *worker)
 {
-	return sd_event_loop(worker->loop);
+	int ret = sd_event_loop(worker->loop);
+
+	return ret < 0 ? ret : serve_push(worker);
 }
