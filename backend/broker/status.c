@@ -47,12 +47,47 @@ static struct json_object *status_counters(const struct worker_status *status)
 	struct json_object *counters = json_object_new_object();
 
 #define X(name, text) \
-	status_put_number(counters, #name, \
-			  atomic_load_explicit(&status->name, \
-					       memory_order_relaxed));
+	status_put_number(counters, #name, status_get(&status->name));
 	WORKER_COUNTERS(X)
 #undef X
 	return counters;
+}
+
+/* Buckets up to the last that is not empty. */
+static struct json_object *status_buckets(const struct worker_time *time)
+{
+	struct json_object *buckets = json_object_new_array();
+	uint32_t i, nr = MIG_BUCKETS;
+
+	while (nr && !status_get(&time->bucket[nr - 1]))
+		nr--;
+	for (i = 0; i < nr; i++)
+		json_object_array_add(buckets, json_object_new_uint64(
+					status_get(&time->bucket[i])));
+	return buckets;
+}
+
+static struct json_object *status_times(const struct worker_status *status)
+{
+	static const char *const names[] = {
+#define X(id, name, text) #name,
+		MIG_TIMES(X)
+#undef X
+	};
+	struct json_object *times = json_object_new_object();
+	uint32_t i;
+
+	for (i = 0; i < MIG_NR_TIMES; i++) {
+		const struct worker_time *from = &status->time[i];
+		struct json_object *time = json_object_new_object();
+
+		status_put_number(time, "count", status_get(&from->count));
+		status_put_number(time, "sum_us", status_get(&from->sum_us));
+		status_put_number(time, "max_us", status_get(&from->max_us));
+		json_object_object_add(time, "buckets", status_buckets(from));
+		json_object_object_add(times, names[i], time);
+	}
+	return times;
 }
 
 static struct json_object *status_device(struct device *device)
@@ -73,6 +108,7 @@ static struct json_object *status_device(struct device *device)
 	status_put_text(object, "driver", device->gpu_driver);
 	json_object_object_add(object, "counters",
 			       status_counters(device->status));
+	json_object_object_add(object, "times", status_times(device->status));
 	return object;
 }
 

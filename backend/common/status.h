@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "migrate.h"
+
 /* name in JSON, what it counts; "now" is a level, the rest count up. */
 #define WORKER_COUNTERS(X) \
 	X(requests,	"ring packets taken") \
@@ -41,11 +43,30 @@
 	X(mig_lost,	"pages whose contents were lost") \
 	X(mig_vram_now,	"pages of VRAM in use or reserved")
 
+/* A histogram of MIG_TIMES: bucket n counts what took less than 2^n us. */
+struct worker_time {
+	_Atomic uint64_t count;
+	_Atomic uint64_t sum_us;
+	_Atomic uint64_t max_us;
+	_Atomic uint64_t bucket[MIG_BUCKETS];
+};
+
 struct worker_status {
 #define X(name, text) _Atomic uint64_t name;
 	WORKER_COUNTERS(X)
 #undef X
+	struct worker_time time[MIG_NR_TIMES];
 };
+
+static inline void status_put(_Atomic uint64_t *counter, uint64_t value)
+{
+	atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static inline uint64_t status_get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
 
 static inline void status_add(_Atomic uint64_t *counter, uint64_t value)
 {

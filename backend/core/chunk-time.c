@@ -36,6 +36,15 @@ static enum chunk_event time_event(const struct mig *mig,
 	return chunk->shared ? CHUNK_EV_TIME_STOP_SHARED : CHUNK_EV_TIME_STOP;
 }
 
+void chunk_hurry(struct mig *mig, struct chunk *chunk)
+{
+	if (chunk->hurry)
+		return;
+	chunk->hurry = true;
+	chunk->hurried = mig->now;
+	chunk->marks.want = mig->us;
+}
+
 void chunk_time(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];

@@ -122,12 +122,13 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state)
 	mig->leaving -= was_out;
 	if (was_out && !state_is_out(state) && state != CHUNK_DEVICE &&
 	    state != CHUNK_SHARED) {
-		mig->stats.rollbacks++;
+		chunk_stats_rollback(mig, chunk);
 		if (chunk->why == MIG_WHY_EXTRA_REFS ||
 		    chunk->why == MIG_WHY_NOT_STOPPED ||
 		    chunk->why == MIG_WHY_FAILED)
 			policy_hold_off(mig, chunk);
 	}
+	chunk_stats_leave(mig, chunk, state);
 	chunk->state = (uint8_t)state;
 	chunk->since = mig->now;
 	chunk->emitted = false;
@@ -191,7 +192,6 @@ static void do_alloc(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 
-	chunk->start = mig->now;
 	chunk->shared = !chunk->writers;
 	chunk->clean = true;
 	chunk->why = MIG_WHY_NONE;
@@ -258,15 +258,6 @@ static void do_bind_home(struct mig *mig, uint32_t slot)
 		skip_op(mig, slot);
 }
 
-static void hist_add(uint64_t hist[MIG_HIST], uint64_t ms)
-{
-	unsigned int i = 0;
-
-	while (i < MIG_HIST - 1 && ms >> i)
-		i++;
-	hist[i]++;
-}
-
 static void do_rest(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
@@ -282,8 +273,7 @@ static void do_arrive(struct mig *mig, uint32_t slot)
 
 	chunk->moves++;
 	chunk->arrived = mig->now;
-	mig->stats.pages_out += chunk->nr;
-	hist_add(mig->stats.out_ms, mig->now - chunk->start);
+	chunk_stats_out(mig, chunk);
 	do_rest(mig, slot);
 }
 
@@ -301,8 +291,6 @@ static void do_settle(struct mig *mig, uint32_t slot)
 
 	chunk->guest = MIG_ACCESS_WRITE;
 	chunk->clean = true;
-	if (chunk->hurry)
-		hist_add(mig->stats.home_ms, mig->now - chunk->hurried);
 	chunk->hurry = false;
 	chunk->adrift = false;
 	chunk->back = false;
@@ -328,6 +316,7 @@ static void do_hurry(struct mig *mig, uint32_t slot)
 
 static void do_kill(struct mig *mig, uint32_t slot)
 {
+	chunk_stats_kill(mig, &mig->chunk[slot]);
 	chunk_kill(mig, &mig->chunk[slot]);
 }
 
@@ -410,11 +399,8 @@ static void event_note(struct mig *mig, struct chunk *chunk,
 		chunk->clean = false;
 	if (event == CHUNK_EV_WANTED && state_is_out(chunk->state))
 		chunk->why = MIG_WHY_WANTED;
-	if (event != CHUNK_EV_WANTED || action == CHUNK_IGNORE)
-		return;
-	if (!chunk->hurry)
-		chunk->hurried = mig->now;
-	chunk->hurry = true;
+	if (event == CHUNK_EV_WANTED && action != CHUNK_IGNORE)
+		chunk_hurry(mig, chunk);
 }
 
 int chunk_event(struct mig *mig, uint32_t slot, enum chunk_event event)
@@ -515,7 +501,7 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 	}
 	if ((chunk->state == CHUNK_COPYING_HOME ||
 	     chunk->state == CHUNK_COPYING_CPU) && end.status == MIG_OK)
-		mig->stats.pages_home += chunk->nr;
+		chunk_stats_home(mig, chunk);
 	return chunk_event(mig, slot, done_event(chunk, &end));
 }
 

@@ -154,6 +154,15 @@ enum chunk_list {
 	CHUNK_NR_LISTS,
 };
 
+/* When things began, in us; 0: unknown. For statistics alone. */
+struct chunk_marks {
+	uint64_t state;		/* it entered its state */
+	uint64_t walk;		/* it left its last rest */
+	uint64_t want;		/* somebody began to wait */
+	uint64_t kill;
+	bool rolled;		/* it turned back in this walk */
+};
+
 enum chunk_wish { WISH_NONE, WISH_RAM, WISH_VRAM };
 
 struct chunk {
@@ -193,12 +202,12 @@ struct chunk {
 	uint64_t op_vms;	/* VMs of the bind or unbind in flight */
 	uint64_t bad;		/* users that have no way to it now */
 	uint64_t since;		/* ms: state entered */
-	uint64_t start;		/* ms: this walk began */
 	uint64_t drained;	/* ms: the wait for extra references began */
 	uint64_t hurried;	/* ms: deadlines began */
 	uint64_t arrived;	/* ms: in VRAM since */
 	uint64_t hold_until;	/* ms: hold-off */
 	uint64_t evicted;	/* count of EXECs when it had to go, or 0 */
+	struct chunk_marks marks;
 };
 
 struct mig_object {
@@ -206,6 +215,8 @@ struct mig_object {
 	uint32_t flags;
 	uint32_t chunks;	/* first one */
 	uint32_t asks;		/* first ask on it */
+	uint64_t moved_out;	/* pages, ever */
+	uint64_t moved_home;
 	bool used;
 };
 
@@ -248,6 +259,7 @@ struct mig {
 	struct mig_settings settings;
 	struct mig_stats stats;
 	uint64_t now;
+	uint64_t us;		/* of the last event that knew it */
 	uint64_t vram_used;	/* pages */
 	uint64_t execs;		/* counted */
 	uint64_t gpu_full[MIG_MAX_GPUS];	/* ms: until then no ALLOC */
@@ -324,6 +336,19 @@ void chunk_note(struct mig *mig, uint64_t *bits, uint32_t slot);
 void chunk_free_vram(struct mig *mig, uint32_t slot);
 /* The walk into a state without the event, for mig_recover(). */
 void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state);
+
+/* Somebody waits from now on: deadlines run. */
+void chunk_hurry(struct mig *mig, struct chunk *chunk);
+
+/* chunk-stats.c */
+/* It is about to leave its state. */
+void chunk_stats_leave(struct mig *mig, struct chunk *chunk,
+		       enum chunk_state next);
+void chunk_stats_kill(const struct mig *mig, struct chunk *chunk);
+void chunk_stats_rollback(struct mig *mig, struct chunk *chunk);
+/* Its contents have arrived in VRAM, or at home. */
+void chunk_stats_out(struct mig *mig, const struct chunk *chunk);
+void chunk_stats_home(struct mig *mig, const struct chunk *chunk);
 
 /* chunk-list.c */
 void list_init(struct list *list);

@@ -249,10 +249,8 @@ int chunk_wanted(struct mig *mig, uint32_t slot)
 
 	if (!chunk_at_rest(chunk) || !chunk->holds)
 		return chunk_event(mig, slot, CHUNK_EV_WANTED);
-	if (is_away(chunk) && !chunk->hurry) {
-		chunk->hurry = true;
-		chunk->hurried = mig->now;
-	}
+	if (is_away(chunk))
+		chunk_hurry(mig, chunk);
 	return 0;
 }
 

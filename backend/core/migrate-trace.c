@@ -15,8 +15,9 @@
 #define AT_HAS		(AT_NOW + 8)
 #define AT_SETTINGS	(AT_HAS + 4)
 #define AT_LIMIT	(AT_SETTINGS + 4 * NR_SETTINGS)
+#define AT_US		(AT_LIMIT + 8)
 
-_Static_assert(AT_LIMIT + 8 <= MIG_TRACE, "a trace record has room for all");
+_Static_assert(AT_US + 8 <= MIG_TRACE, "a trace record has room for all");
 
 struct field {
 	size_t at;
@@ -68,6 +69,7 @@ void mig_trace_encode(const struct mig_event *ev, uint8_t trace[MIG_TRACE])
 	put_le(trace, 4, (uint32_t)ev->type);
 	fields_put(trace + 4, ev, fields, NR_FIELDS - 1);
 	put_le(trace + AT_NOW, 8, ev->now);
+	put_le(trace + AT_US, 8, ev->us);
 	if (!ev->settings)
 		return;
 	put_le(trace + AT_HAS, 4, 1);
@@ -86,6 +88,7 @@ int mig_trace_decode(const uint8_t trace[MIG_TRACE], struct mig_event *ev,
 	ev->type = (enum mig_event_type)type;
 	fields_get(trace + 4, ev, fields, NR_FIELDS - 1);
 	ev->now = get_le(trace + AT_NOW, 8);
+	ev->us = get_le(trace + AT_US, 8);
 	if (!get_le(trace + AT_HAS, 4))
 		return 0;
 	fields_get(trace + AT_SETTINGS, settings, setting, NR_SETTINGS);

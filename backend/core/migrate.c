@@ -92,6 +92,8 @@ static int mig_take(struct mig *mig, const struct mig_event *ev)
 	if ((unsigned int)ev->type >= MIG_NR_EVENTS || ev->now < mig->now)
 		return -EINVAL;
 	mig->now = ev->now;
+	if (ev->us)
+		mig->us = ev->us;
 	if (mig->pass_at <= mig->now) {
 		mig->pass_at = MIG_NEVER;
 		policy_kick(mig);
@@ -243,6 +245,8 @@ void mig_pages(const struct mig *mig, uint32_t obj, struct mig_pages *pages)
 	*pages = (struct mig_pages){ 0 };
 	if (obj >= mig->limits.max_objects || !mig->obj[obj].used)
 		return;
+	pages->moved_out = mig->obj[obj].moved_out;
+	pages->moved_home = mig->obj[obj].moved_home;
 	slot = mig->obj[obj].chunks;
 	for (; slot != NONE; slot = mig->chunk[slot].obj_next) {
 		const struct chunk *chunk = &mig->chunk[slot];

@@ -23,7 +23,7 @@
 #define MIG_MAX_VMS	64U	/* a VM with a higher slot keeps its pages home */
 #define MIG_MAX_GPUS	8U
 #define MIG_NEVER	UINT64_MAX
-#define MIG_HIST	16U	/* bucket n: below 2^n ms */
+#define MIG_BUCKETS	32U	/* of a histogram; bucket n: below 2^n us */
 
 struct mig;
 
@@ -135,6 +135,7 @@ struct mig_event {
 	uint32_t status;	/* enum mig_status */
 	uint32_t extra_refs;	/* DONE of QUERY */
 	uint64_t now;		/* ms; never falls */
+	uint64_t us;		/* the same for statistics alone; 0: unknown */
 	const struct mig_settings *settings;
 };
 
@@ -213,6 +214,34 @@ enum mig_why {
 	MIG_NR_WHYS,
 };
 
+/*
+ * What is timed. Nothing is decided by these: the clock is mig_event.us. Name,
+ * its name in JSON, in words.
+ */
+#define MIG_TIMES(X) \
+	X(REVOKE,	revoke,		"revoke a chunk") \
+	X(STOP,		stop,		"stop every GPU that maps a chunk") \
+	X(COPY_OUT,	copy_out,	"copy a chunk to VRAM") \
+	X(COPY_HOME,	copy_home,	"copy a chunk home") \
+	X(OUT,		out,		"a chunk's whole way to VRAM") \
+	X(WANT,		want,		"want, or release, to home again") \
+	X(ROLLBACK,	rollback,	"a move that turned back, to home again") \
+	X(KILL,		kill,		"kill jobs until the GPU has stopped")
+
+enum mig_time_id {
+#define X(id, name, text) MIG_TIME_##id,
+	MIG_TIMES(X)
+#undef X
+	MIG_NR_TIMES,
+};
+
+struct mig_time {
+	uint64_t count;
+	uint64_t sum_us;
+	uint64_t max_us;
+	uint64_t bucket[MIG_BUCKETS];
+};
+
 struct mig_stats {
 	uint64_t revokes;
 	uint64_t wants;
@@ -226,8 +255,8 @@ struct mig_stats {
 	uint64_t stops;		/* STOP ops */
 	uint64_t kills;		/* KILL ops */
 	uint64_t losses;	/* chunks */
-	uint64_t out_ms[MIG_HIST];	/* decision to DEVICE or SHARED */
-	uint64_t home_ms[MIG_HIST];	/* want to RESTORE done */
+	uint64_t timed;		/* counts of all times together */
+	struct mig_time time[MIG_NR_TIMES];
 };
 
 struct mig_chunk_info {
@@ -289,6 +318,8 @@ struct mig_pages {
 	uint32_t home;
 	uint32_t vram;
 	uint32_t lost;
+	uint64_t moved_out;	/* pages that arrived in VRAM ever */
+	uint64_t moved_home;
 };
 
 /** mig_pages() - count them; all zero if there is no such object */

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -18,14 +17,6 @@
 
 /* Ops fetched from the engine at a time. */
 #define MIGRATOR_BATCH	16U
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- events to the engine ---- */
 
@@ -48,18 +39,35 @@ static int timer_set(struct migrator *m)
 	       -errno : 0;
 }
 
+static void time_fill(struct worker_time *to, const struct mig_time *from)
+{
+	uint32_t i;
+
+	status_put(&to->count, from->count);
+	status_put(&to->sum_us, from->sum_us);
+	status_put(&to->max_us, from->max_us);
+	for (i = 0; i < MIG_BUCKETS; i++)
+		status_put(&to->bucket[i], from->bucket[i]);
+}
+
 static void status_fill(struct migrator *m)
 {
 	const struct mig_stats *stats = mig_stats(m->engine);
+	uint32_t i;
 
-	m->status->mig_out = stats->pages_out;
-	m->status->mig_home = stats->pages_home;
-	m->status->mig_wants = stats->wants;
-	m->status->mig_revokes = stats->revokes;
-	m->status->mig_rollbacks = stats->rollbacks;
-	m->status->mig_stops = stats->stops;
-	m->status->mig_kills = stats->kills;
-	m->status->mig_vram_now = mig_vram_used(m->engine);
+	status_put(&m->status->mig_out, stats->pages_out);
+	status_put(&m->status->mig_home, stats->pages_home);
+	status_put(&m->status->mig_wants, stats->wants);
+	status_put(&m->status->mig_revokes, stats->revokes);
+	status_put(&m->status->mig_rollbacks, stats->rollbacks);
+	status_put(&m->status->mig_stops, stats->stops);
+	status_put(&m->status->mig_kills, stats->kills);
+	status_put(&m->status->mig_vram_now, mig_vram_used(m->engine));
+	if (m->timed == stats->timed)
+		return;
+	m->timed = stats->timed;
+	for (i = 0; i < MIG_NR_TIMES; i++)
+		time_fill(&m->status->time[i], &stats->time[i]);
 }
 
 static int ops_drain(struct migrator *m, const struct mig_event *ev)
@@ -96,7 +104,8 @@ int migrator_feed(struct migrator *m, struct mig_event *ev)
 {
 	int ret;
 
-	ev->now = now_ms();
+	ev->us = clock_us();
+	ev->now = ev->us / 1000;
 	ret = ops_drain(m, ev);
 	if (!ret)
 		ret = gate_released(m);

@@ -44,6 +44,7 @@ struct migrator {
 	struct grefs grefs;
 	int timer;		/* timerfd */
 	uint64_t timer_at;	/* ms, MIG_NEVER: off */
+	uint64_t timed;		/* what the status page knows of mig_stats */
 	uint64_t vms;		/* known to the engine */
 	uint8_t *object;	/* by slot: enum migrator_object */
 	bool coming_home;

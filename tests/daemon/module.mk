@@ -4,13 +4,14 @@
 DT_DIR := tests/daemon
 DT_BUILD := $(BUILD)/daemon-test
 DT_FAKES := $(wildcard tests/fake/*.c)
-DT_CFLAGS = $(DAEMON_CFLAGS) -I$(DT_DIR) -Itests/fake -g
+DT_CFLAGS = $(DAEMON_CFLAGS) -I$(DT_DIR) -Itests/fake \
+	-Itools/userptrctl -g
 DT_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray
 DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs mover
+DT_TESTS := number config ring events decide ipc route sandbox grefs mover times
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -31,13 +32,16 @@ DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)
 
+DT_SRCS_times := tools/userptrctl/times.c
+
+DT_LIBS_times := -ljson-c
 DT_LIBS_route := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
-		$(wildcard tests/fake/*.h) $(DT_DIR)/cm.h $(DAEMON_SRCS) \
+		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(DAEMON_SRCS) \
 		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \

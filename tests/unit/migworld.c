@@ -383,6 +383,7 @@ int world_event(struct world *w, struct mig_event ev)
 	if (w->cut)
 		return 0;
 	ev.now = w->now;
+	ev.us = w->no_us ? 0 : w->now * 1000 + ++w->nr_events;
 	if (w->keep_trace)
 		trace_add(w, &ev);
 	do {

@@ -87,6 +87,7 @@ struct world {
 	struct mig_limits limits;
 	struct mig_settings settings;
 	uint64_t now;
+	uint64_t nr_events;
 	unsigned int max_ops;
 
 	struct world_op pending[WORLD_PENDING];
@@ -116,6 +117,7 @@ struct world {
 	bool never_crash;
 	bool recovering;
 	bool keep_trace;
+	bool no_us;		/* events do not say the time in us */
 	uint8_t (*trace)[MIG_TRACE];
 	unsigned int nr_trace;
 	uint64_t op_hash;	/* of all ops given */

@@ -8,7 +8,7 @@ CTL_LIBS := -lxenstore -ljson-c
 CTL_BIN := $(BUILD)/bin/userptrctl
 CTL_OBJS := $(CTL_SRCS:%.c=$(BUILD)/obj/%.o)
 
-$(BUILD)/obj/$(CTL_DIR)/%.o: $(CTL_DIR)/%.c $(DAEMON_HDRS) $(CTL_DIR)/ctl.h | daemon-deps
+$(BUILD)/obj/$(CTL_DIR)/%.o: $(CTL_DIR)/%.c $(DAEMON_HDRS) $(wildcard $(CTL_DIR)/*.h) | daemon-deps
 	@mkdir -p $(@D)
 	@$(CC) $(CTL_CFLAGS) -O2 -g -c -o $@ $<
 

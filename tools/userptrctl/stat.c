@@ -13,6 +13,7 @@
 
 #include "rundir.h"
 #include "status.h"
+#include "times.h"
 
 #define STAT_MAX_TEXT	(1U << 20)
 
@@ -89,6 +90,7 @@ static void stat_print(struct json_object *device)
 		printf("  %12llu  %s\n", (unsigned long long)
 		       stat_number(counters, stat_words[i].name),
 		       stat_words[i].text);
+	times_print(json_object_object_get(device, "times"));
 }
 
 /* Only the devices of one domain stay. */
