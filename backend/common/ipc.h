@@ -93,6 +93,8 @@ struct ipc_entry {
 	uint32_t nr;		/* pages */
 	uint32_t state;		/* run: of mig_chunk_info; object: pages in VRAM */
 	uint32_t why;		/* run: enum mig_why; object: pages lost */
+	uint64_t moved_out;	/* object: pages that went to VRAM ever */
+	uint64_t moved_home;
 };
 
 enum ipc_report_type {

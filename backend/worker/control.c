@@ -143,6 +143,8 @@ static int control_objects(const struct control *control,
 			mig_pages(control->migrator->engine, slot, &pages);
 			entry->state = pages.vram;
 			entry->why = pages.lost;
+			entry->moved_out = pages.moved_out;
+			entry->moved_home = pages.moved_home;
 			report.nr++;
 		}
 	}

@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs mover times
+DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -34,7 +34,11 @@ DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
 
 DT_SRCS_times := tools/userptrctl/times.c
 
+DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
+	tools/userptrctl/times.c
+
 DT_LIBS_times := -ljson-c
+DT_LIBS_top := -ljson-c
 DT_LIBS_route := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 

@@ -7,6 +7,12 @@ counter() {
 	userptrctl stat --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'
 }
 
+# time_count NAME: how often a step of moving was timed.
+time_count() {
+	userptrctl stat --json | tr -d ' ,"' |
+		awk -F: -v n="$1" 'on && $1 == "count" { s += $2 } { on = $1 == n && $2 == "{" } END { print s + 0 }'
+}
+
 # guest_job N MODE SEED MIB [PAUSE-MS]: start migrate-guest, wait until its first job ran.
 guest_job() {
 	out_before=$(counter mig_out)

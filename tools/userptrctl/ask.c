@@ -40,20 +40,21 @@ int ask_device(struct ctl *ctl, char *text, struct ipc_request *request)
 static int ask_connect(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int sock;
+	int sock, ret;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
 		 RUNDIR_CONTROL);
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (sock >= 0 &&
-	    connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
+	if (sock < 0)
+		return -errno;
+	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return sock;
-	if (sock >= 0)
-		close(sock);
-	return -1;
+	ret = -errno;
+	close(sock);
+	return ret;
 }
 
-static const char *ask_error(int error)
+static const char *ask_text(int error)
 {
 	switch (error) {
 	case -ENODEV:
@@ -73,40 +74,72 @@ static const char *ask_error(int error)
 	}
 }
 
-static int ask_answer(struct ctl *ctl, int sock, struct ipc_report *report)
+/* 0, or why there is no answer of a worker. */
+static enum ctl_exit ask_worker(struct ctl *ctl,
+				const struct ipc_request *request,
+				struct ipc_report *report, int *error)
 {
-	struct pollfd pollfd = { .fd = sock, .events = POLLIN };
-	int ret = poll(&pollfd, 1, (int)ctl->timeout_s * 1000);
+	struct pollfd pollfd = { .events = POLLIN };
+	enum ctl_exit code = CTL_OK;
+	int ret;
 
+	pollfd.fd = ask_connect();
+	*error = pollfd.fd;
+	if (pollfd.fd < 0)
+		return CTL_NO_DAEMON;
+	*error = ipc_send(pollfd.fd, request, sizeof(*request), NULL, 0);
+	if (*error) {
+		code = CTL_NO_DAEMON;
+		goto out;
+	}
+	ret = poll(&pollfd, 1, (int)ctl->timeout_s * 1000);
 	if (ret == 0)
-		return ctl_error(CTL_TIMEOUT, "no answer in %u s; it goes on",
-				 ctl->timeout_s);
-	if (ret < 0 || ipc_recv(sock, report, sizeof(*report), NULL, 0) < 0)
-		return ctl_error(CTL_FAILED, "the worker has ended");
+		code = CTL_TIMEOUT;
+	else if (ret < 0 ||
+		 ipc_recv(pollfd.fd, report, sizeof(*report), NULL, 0) < 0)
+		code = CTL_FAILED;
+out:
+	close(pollfd.fd);
+	return code;
+}
+
+int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
+		struct ipc_report *report)
+{
+	int error;
+
+	if (ask_worker(ctl, request, report, &error) != CTL_OK)
+		return -EIO;
 	if (report->error)
-		return ctl_error(report->error == -ENODEV ||
-				 report->error == -ENOENT ?
-				 CTL_NO_ENTRY : CTL_FAILED, "%s",
-				 ask_error(report->error));
-	if (report->nr > IPC_MAX_ENTRIES)
-		return ctl_error(CTL_FAILED, "an answer without sense");
-	return CTL_OK;
+		return report->error;
+	return report->nr > IPC_MAX_ENTRIES ? -EBADMSG : 0;
 }
 
 int ask(struct ctl *ctl, const struct ipc_request *request,
 	struct ipc_report *report)
 {
-	int sock = ask_connect();
-	int ret;
+	int error;
 
-	if (sock < 0)
+	switch (ask_worker(ctl, request, report, &error)) {
+	case CTL_OK:
+		break;
+	case CTL_NO_DAEMON:
 		return ctl_error(CTL_NO_DAEMON, "userptrd does not answer: %s",
-				 strerror(errno));
-	ret = ipc_send(sock, request, sizeof(*request), NULL, 0);
-	if (ret)
-		ret = ctl_error(CTL_NO_DAEMON, "userptrd: %s", strerror(-ret));
-	else
-		ret = ask_answer(ctl, sock, report);
-	close(sock);
-	return ret;
+				 strerror(-error));
+	case CTL_TIMEOUT:
+		return ctl_error(CTL_TIMEOUT, "no answer in %u s; it goes on",
+				 ctl->timeout_s);
+	case CTL_FAILED:
+	case CTL_USAGE:
+	case CTL_NO_ENTRY:
+		return ctl_error(CTL_FAILED, "the worker has ended");
+	}
+	if (report->error)
+		return ctl_error(report->error == -ENODEV ||
+				 report->error == -ENOENT ?
+				 CTL_NO_ENTRY : CTL_FAILED, "%s",
+				 ask_text(report->error));
+	if (report->nr > IPC_MAX_ENTRIES)
+		return ctl_error(CTL_FAILED, "an answer without sense");
+	return CTL_OK;
 }

@@ -24,4 +24,13 @@ int ask_number(const char *text, const char *what, uint32_t *number);
 int ask(struct ctl *ctl, const struct ipc_request *request,
 	struct ipc_report *report);
 
+/**
+ * ask_quietly() - the same without a word
+ *
+ * Returns 0, the worker's or the daemon's -errno, -EIO (nobody answers), or
+ * -EBADMSG (an answer without sense).
+ */
+int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
+		struct ipc_report *report);
+
 #endif /* XU_CTL_ASK_H */

@@ -29,6 +29,8 @@ struct ctl {
 	bool json;
 	bool force;
 	bool svg;
+	bool once;
+	unsigned int interval_ms;
 	unsigned int timeout_s;
 	char **args;		/* behind the command */
 	int nr_args;
@@ -51,6 +53,7 @@ int ctl_stat(struct ctl *ctl);
 int ctl_migrate(struct ctl *ctl);
 int ctl_policy(struct ctl *ctl);
 int ctl_map(struct ctl *ctl);
+int ctl_top(struct ctl *ctl);
 
 /** ctl_error() - one line on stderr; returns @code */
 int ctl_error(enum ctl_exit code, const char *format, ...)

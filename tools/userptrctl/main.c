@@ -25,6 +25,7 @@ static const struct {
 	{ "migrate", ctl_migrate },
 	{ "policy", ctl_policy },
 	{ "map", ctl_map },
+	{ "top", ctl_top },
 };
 
 static const struct option ctl_options[] = {
@@ -33,6 +34,8 @@ static const struct option ctl_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "svg", no_argument, NULL, 's' },
+	{ "once", no_argument, NULL, 'o' },
+	{ "interval", required_argument, NULL, 'i' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -46,6 +49,7 @@ static void ctl_help(FILE *out)
 	      "       userptrctl migrate DOMAIN[/DEVID] OBJECT RANGE to vram|ram [--timeout SECONDS]\n"
 	      "       userptrctl policy DOMAIN[/DEVID] manual|first-use|hint|pressure\n"
 	      "       userptrctl map DOMAIN[/DEVID] [OBJECT] [--json|--svg]\n"
+	      "       userptrctl top [DOMAIN] [--interval SECONDS] [--once] [--json]\n"
 	      "\n"
 	      "attach  give a guest a userptr device; prints its number. Keys:\n"
 	      "          devid=N        number of the device (default: the first free one)\n"
@@ -60,6 +64,7 @@ static void ctl_help(FILE *out)
 	      "migrate move pages of an object; RANGE is all, PAGE or PAGE+NUMBER\n"
 	      "policy  what moves memory by itself\n"
 	      "map     the objects of a guest, or where the pages of one are\n"
+	      "top     devices and objects by what moves, again and again\n"
 	      "\n"
 	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain or device,\n"
 	      "            4 userptrd does not answer, 5 timed out\n", out);
@@ -84,12 +89,30 @@ static int ctl_run(struct ctl *ctl, const char *command)
 	return ret;
 }
 
+/* "2" or "0.5": seconds with at most one digit behind the point. */
+static int ctl_interval(const char *text, unsigned int *ms)
+{
+	char whole[16];
+	uint64_t seconds, tenths = 0;
+	size_t length = strcspn(text, ".");
+
+	if (length >= sizeof(whole))
+		return -EINVAL;
+	memcpy(whole, text, length);
+	whole[length] = '\0';
+	if (number_parse(whole, CTL_MAX_TIMEOUT, &seconds) ||
+	    (text[length] && number_parse(text + length + 1, 9, &tenths)))
+		return -EINVAL;
+	*ms = (unsigned int)(seconds * 1000 + tenths * 100);
+	return *ms ? 0 : -EINVAL;
+}
+
 static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 {
 	uint64_t value;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "hVjfst:", ctl_options,
+	while ((option = getopt_long(argc, argv, "hVjfsoi:t:", ctl_options,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'h':
@@ -107,6 +130,14 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 		case 's':
 			ctl->svg = true;
 			break;
+		case 'o':
+			ctl->once = true;
+			break;
+		case 'i':
+			if (ctl_interval(optarg, &ctl->interval_ms))
+				return ctl_error(CTL_USAGE, "bad interval '%s'",
+						 optarg);
+			break;
 		case 't':
 			if (number_parse(optarg, CTL_MAX_TIMEOUT, &value))
 				return ctl_error(CTL_USAGE, "bad time '%s'",
@@ -122,7 +153,7 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { .timeout_s = CTL_TIMEOUT_S };
+	struct ctl ctl = { .timeout_s = CTL_TIMEOUT_S, .interval_ms = 1000 };
 	int ret;
 
 	ret = ctl_parse(&ctl, argc, argv);

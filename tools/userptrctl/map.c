@@ -11,9 +11,9 @@
 #define MAP_ROW		64U
 #define MAP_SCALE	4U	/* units of SVG a character */
 
-static void map_put(struct json_object *object, const char *key, uint32_t value)
+static void map_put(struct json_object *object, const char *key, uint64_t value)
 {
-	json_object_object_add(object, key, json_object_new_int64(value));
+	json_object_object_add(object, key, json_object_new_uint64(value));
 }
 
 static void map_object(struct ctl *ctl, struct json_object *array,
@@ -31,6 +31,8 @@ static void map_object(struct ctl *ctl, struct json_object *array,
 	map_put(object, "pages", entry->nr);
 	map_put(object, "vram", entry->state);
 	map_put(object, "lost", entry->why);
+	map_put(object, "moved_out", entry->moved_out);
+	map_put(object, "moved_home", entry->moved_home);
 	json_object_array_add(array, object);
 }
 
@@ -137,6 +139,9 @@ static int map_all(struct ctl *ctl, struct ipc_request *request,
 			else
 				map_run(ctl, array, &report.entry[i]);
 		}
+		/* It may be in the hands of its guest: never go round. */
+		if (report.next && report.next <= request->control.first)
+			return ctl_error(CTL_FAILED, "an answer without sense");
 		request->control.first = report.next;
 	} while (report.next);
 	return CTL_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* stat: asks the daemon of this domain for the counters of its workers. */
-#include "ctl.h"
+#include "stat.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -124,29 +124,39 @@ static void stat_show(struct ctl *ctl, struct json_object *devices)
 		puts("no devices");
 }
 
-int ctl_stat(struct ctl *ctl)
+int stat_devices(struct ctl *ctl, struct json_object **document,
+		 struct json_object **devices)
 {
-	struct json_object *document, *devices;
 	uint32_t domid = 0;
 	int sock;
 
 	if (ctl->nr_args > 1)
-		return ctl_error(CTL_USAGE, "stat: one domain at most");
+		return ctl_error(CTL_USAGE, "one domain at most");
 	if (ctl->nr_args == 1 && ctl_find_domain(ctl, ctl->args[0], &domid))
 		return ctl_error(CTL_NO_ENTRY, "no domain '%s'", ctl->args[0]);
 	sock = stat_connect();
 	if (sock < 0)
 		return ctl_error(CTL_NO_DAEMON, "userptrd does not answer on %s: %s",
 				 RUNDIR_SOCKET, strerror(-sock));
-	document = stat_read(sock);
+	*document = stat_read(sock);
 	close(sock);
-	devices = json_object_object_get(document, "devices");
-	if (!json_object_is_type(devices, json_type_array)) {
-		json_object_put(document);
+	*devices = json_object_object_get(*document, "devices");
+	if (!json_object_is_type(*devices, json_type_array)) {
+		json_object_put(*document);
 		return ctl_error(CTL_FAILED, "userptrd's answer makes no sense");
 	}
 	if (ctl->nr_args == 1)
-		stat_filter(devices, domid);
+		stat_filter(*devices, domid);
+	return CTL_OK;
+}
+
+int ctl_stat(struct ctl *ctl)
+{
+	struct json_object *document, *devices;
+	int ret = stat_devices(ctl, &document, &devices);
+
+	if (ret != CTL_OK)
+		return ret;
 	stat_show(ctl, devices);
 	json_object_put(document);
 	return CTL_OK;
