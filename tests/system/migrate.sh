@@ -2,9 +2,26 @@
 # shellcheck shell=sh
 # For scenarios in which memory moves.
 
-# counter NAME: of the worker, summed over all devices.
+# counter NAME [N]: of the worker, summed over all devices, or those of guest N.
 counter() {
-	userptrctl stat --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'
+	userptrctl stat ${2:+"g$2"} --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'
+}
+
+# guest_program N PROGRAM ARGUMENTS: start it, wait until it is ready. What a case
+# that failed left behind ends first.
+guest_program() {
+	out_before=$(counter mig_out)
+	n=$1
+	shift
+	guest "$n" "kill -9 \$(cat /tmp/job.pid 2>/dev/null) 2>/dev/null; $* >/tmp/job 2>&1 </dev/null & echo \$! >/tmp/job.pid"
+	until_true 60 guest "$n" 'grep -q ready /tmp/job || ! kill -0 $(cat /tmp/job.pid) 2>/dev/null' || true
+	said ready "$n" || no_program "$(guest "$n" 'cat /tmp/job')"
+}
+no_program() {
+	case $1 in
+	*': no huge pages'* | *MAP_HUGETLB*) skip "$1" ;;
+	*) fail "not ready: $1" ;;
+	esac
 }
 
 # time_count NAME: how often a step of moving was timed.
@@ -14,11 +31,10 @@ time_count() {
 }
 
 # guest_job N MODE SEED MIB [PAUSE-MS]: start migrate-guest, wait until its first job ran.
-guest_job() {
-	out_before=$(counter mig_out)
-	guest "$1" "migrate-guest $2 $3 $4 $5 >/tmp/job 2>&1 </dev/null & echo \$! >/tmp/job.pid"
-	until_true 60 guest "$1" 'grep -q ready /tmp/job' || fail "not ready: $(guest "$1" 'cat /tmp/job')"
-}
+guest_job() { guest_program "$1" migrate-guest "$2" "$3" "$4" "$5"; }
+
+# said TEXT [N]: a line of the guest's program begins so.
+said() { guest "${2:-1}" "grep -q '^$1' /tmp/job"; }
 
 guest_go() { guest "$1" 'kill -USR1 $(cat /tmp/job.pid)'; }
 
@@ -38,7 +54,15 @@ moved_since() {
 }
 
 largest_object() { userptrctl map "g$1" | awk 'NR > 1 && $2 > m { m = $2; o = $1 } END { print o }'; }
+# chunks_in N OBJECT STATE: pages of the object in chunks with that state.
+chunks_in() {
+	userptrctl map "g$1" "$2" --json | tr '{' '\n' | sed -n "s/.*\"pages\":\([0-9]*\),\"state\":\"$3\".*/\1/p" |
+		awk '{ s += $1 } END { print s + 0 }'
+}
 in_vram() { userptrctl map "g$1" | awk -v o="$2" '$1 == o { print $3 }'; }
+
+# some_in_vram [N]: anything of guest N, or of any, is in VRAM.
+some_in_vram() { [ "$(counter mig_vram_now "${1-}")" -gt 0 ]; }
 
 # moves_at_random N SEED: until the guest's program has ended. What is touched
 # meanwhile turns back: that is no failure.

@@ -15,10 +15,11 @@
  * minute, waits for SIGUSR1, touches every page. Says how the job ended.
  *
  * Each page has a part for each: the GPU adds 1 to its numbers with each job,
- * one thread does locked adds, the other writes blocks by memcpy and reads
- * them back. Prints "ready" when the first job has run, and at the end what
+ * one thread does locked adds, the other writes blocks by memcpy and by vector
+ * stores, and reads them back. Prints "ready" when the first job has run, and at the end what
  * was done. Exit code: 0 all right, 1 wrong data, 99 it could not run.
  */
+#include <emmintrin.h>
 #include <err.h>
 #include <errno.h>
 #include <pthread.h>
@@ -49,7 +50,7 @@ struct cell {
 	_Atomic uint64_t added;
 	_Atomic uint32_t word;		/* of a job that polls */
 	uint32_t pad[125];
-	uint8_t block[BLOCK];
+	_Alignas(16) uint8_t block[BLOCK];
 	uint8_t same[BLOCK];	/* never written again: filled at the start */
 	uint8_t rest[3 * BLOCK];
 };
@@ -126,17 +127,40 @@ static bool all_octets(const uint8_t *octets, size_t nr, uint8_t value)
 	return true;
 }
 
+/* Stores of 16 octets, through the cache and past it. */
+static void vector_fill(uint8_t *block, uint8_t value)
+{
+	__m128i vector = _mm_set1_epi8((char)value);
+	size_t i;
+
+	for (i = 0; i < BLOCK; i += 32) {
+		_mm_store_si128((__m128i *)(block + i), vector);
+		_mm_stream_si128((__m128i *)(block + i + 16), vector);
+	}
+	_mm_sfence();
+}
+
+static void block_write(uint8_t *block, uint8_t value)
+{
+	uint8_t pattern[BLOCK];
+
+	if (value & 1) {
+		vector_fill(block, value);
+		return;
+	}
+	memset(pattern, value, sizeof(pattern));
+	memcpy(block, pattern, sizeof(pattern));
+}
+
 static void *copier(void *context)
 {
 	uint64_t random = *(uint64_t *)context * 4 + 3;
-	uint8_t pattern[BLOCK];
 
 	while (!stop) {
 		size_t i = next_random(&random) % nr_cells;
 		uint8_t value = (uint8_t)next_random(&random);
 
-		memset(pattern, value, sizeof(pattern));
-		memcpy(cells[i].block, pattern, sizeof(pattern));
+		block_write(cells[i].block, value);
 		pause_some(&random);
 		if (!all_octets(cells[i].block, BLOCK, value) ||
 		    !all_octets(cells[i].same, BLOCK, (uint8_t)i)) {

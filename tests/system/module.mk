@@ -80,3 +80,20 @@ CHECK_TARGETS += $(BUILD)/bin/bench-vram
 $(BUILD)/bin/bench-vram: tests/system/bench_vram.c tests/softgpu/softgpu_drm.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu $(DRM_CFLAGS) -o $@ $< $(DRM_LIBS)
+
+# Programs on mm.c.
+define MM_PROGRAM
+RIG_PROGRAMS += $(BUILD)/bin/$(1)
+CHECK_TARGETS += $(BUILD)/bin/$(1)
+
+$(BUILD)/bin/$(1): $(addprefix tests/system/,$(2) mm.c mm.h gpu_cmd.c) $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $$(@D)
+	$$(CC) -std=gnu11 -O2 -g $$(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
+		-o $$@ $$(filter %.c %.a,$$^) $$(DRM_LIBS)
+endef
+
+$(eval $(call MM_PROGRAM,migrate-memory,migrate_memory.c))
+$(eval $(call MM_PROGRAM,migrate-shared,migrate_shared.c))
+$(eval $(call MM_PROGRAM,migrate-pressure,migrate_pressure.c))
+$(eval $(call MM_PROGRAM,migrate-hints,migrate_hints.c))
+$(eval $(call MM_PROGRAM,migrate-hostile,migrate_hostile.c))

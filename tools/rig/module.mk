@@ -5,7 +5,7 @@ $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
 
-.PHONY: demo check-xen check-all check-debug-kernel bench
+.PHONY: demo check-xen check-all check-debug-kernel bench soak
 demo:
 	@tools/rig/demo
 
@@ -23,3 +23,7 @@ check-all:
 # Figures as ratios to a baseline of the same boot, and counts.
 bench: bench-core
 	@tools/rig/bench
+
+# Memory moves at random for HOURS, with a new seed each time (SEED=N: the first one).
+soak:
+	@tools/rig/soak

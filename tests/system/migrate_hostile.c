@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/*
+ * migrate-hostile: a guest's program that makes it hard to move its memory, and
+ * one that measures whether others notice.
+ *
+ * usage: migrate-hostile touch|refs|spin MIB
+ *
+ * touch: after each SIGUSR1 touches its memory and says how long that took:
+ * "touched NUMBER MILLISECONDS".
+ * refs: one of its pages is granted to dom0 a second time, by a gref that it
+ * prints: "grefs: GREF". After SIGUSR1 it checks all.
+ * spin: after SIGUSR1 computes for 20 s without any call, then checks all.
+ * All print "ready" when the first job has run. Last line: "wrong 0". Exit code:
+ * 0 all right, 1 wrong data, 99 it could not run.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <xen/gntalloc.h>
+
+#include "mm.h"
+
+#define SPIN_SECONDS	20
+#define REFS_PAGE	5
+
+static struct mm mm;
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
+
+/* There and back, so that the pattern stays. */
+static void touch_all(void)
+{
+	size_t i;
+
+	for (i = 0; i < mm.pages; i++) {
+		volatile uint32_t *last = mm.memory + (i + 1) * MM_NUMBERS - 1;
+
+		*last = ~*last;
+		*last = ~*last;
+	}
+}
+
+static void touch(void)
+{
+	unsigned int number;
+	char line[64];
+	double start;
+
+	mm_step("ready");
+	for (number = 1; ; number++) {
+		start = now();
+		touch_all();
+		snprintf(line, sizeof(line), "touched %u %.1f", number, (now() - start) * 1000);
+		mm_check(&mm, 0, mm.pages);
+		if (mm.wrong)
+			return;
+		mm_step(line);
+	}
+}
+
+static void spin(void)
+{
+	double end;
+
+	mm_step("ready");
+	puts("spinning");
+	end = now() + SPIN_SECONDS;
+	while (now() < end)
+		;
+}
+
+/* In the place of one page of the memory. */
+static void page_grant(uint32_t *at)
+{
+	struct ioctl_gntalloc_alloc_gref args = {
+		.flags = GNTALLOC_FLAG_WRITABLE,
+		.count = 1,
+	};
+	int fd = open("/dev/xen/gntalloc", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, IOCTL_GNTALLOC_ALLOC_GREF, &args))
+		err(99, "gntalloc");
+	if (mmap(at, MM_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)args.index) == MAP_FAILED)
+		err(99, "mmap(gntalloc)");
+	printf("grefs: %u\n", args.gref_ids[0]);
+}
+
+static void memory_make(size_t pages, bool granted_twice)
+{
+	uint32_t *memory = mm_map(pages);
+	size_t i;
+
+	if (granted_twice)
+		page_grant(memory + REFS_PAGE * MM_NUMBERS);
+	for (i = 0; i < pages; i++)
+		mm_fill(memory + i * MM_NUMBERS, (uint32_t)i);
+	mm_open(&mm, pages);
+	mm_register(&mm, memory, pages, 0);
+	mm_bind(&mm, MM_VA_DATA, 0);
+	mm_add(&mm);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		errx(99, "usage: migrate-hostile touch|refs|spin MIB");
+	mm_steps_begin();
+	memory_make(strtoul(argv[2], NULL, 10) * 256, !strcmp(argv[1], "refs"));
+	if (!strcmp(argv[1], "touch"))
+		touch();
+	else if (!strcmp(argv[1], "spin"))
+		spin();
+	else
+		mm_step("ready");
+	mm_check(&mm, 0, mm.pages);
+	mm_add(&mm);
+	mm_check(&mm, 0, mm.pages);
+	mm_close(&mm);
+	printf("jobs %u wrong %lu\n", mm.jobs, mm.wrong);
+	return mm.wrong ? 1 : 0;
+}
