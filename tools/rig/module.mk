@@ -5,7 +5,7 @@ $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
 
-.PHONY: demo check-xen check-all check-debug-kernel bench soak
+.PHONY: demo check-xen check-all check-debug-kernel check-long bench soak
 demo:
 	@tools/rig/demo
 
@@ -15,6 +15,10 @@ check-xen:
 # Lockdep, kmemleak and the like: builds a kernel, takes half an hour, not part of CI.
 check-debug-kernel:
 	@tools/rig/check-debug-kernel
+
+# Scenarios of moving memory that CI has no time for.
+check-long:
+	@tools/rig/check-long
 
 # Another target's variable: known when every module.mk has been read.
 check-all:
