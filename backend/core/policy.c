@@ -292,6 +292,16 @@ static int for_each_of_range(struct mig *mig, const struct mig_event *ev,
 	return 0;
 }
 
+/* Is there nothing to do? What is lost goes nowhere. */
+static bool chunk_is_there(const struct chunk *chunk, bool vram)
+{
+	if (chunk->state == CHUNK_LOST)
+		return true;
+	return vram ? chunk->state == CHUNK_DEVICE ||
+		      chunk->state == CHUNK_SHARED :
+		      chunk->state == CHUNK_HOME;
+}
+
 /* On its way already: it turns back, or goes on. */
 static void chunk_wish(struct mig *mig, uint32_t slot,
 		       const struct mig_event *ev)
@@ -300,7 +310,7 @@ static void chunk_wish(struct mig *mig, uint32_t slot,
 	bool vram = ev->place == MIG_PLACE_VRAM;
 
 	chunk->wish = vram ? WISH_VRAM : WISH_RAM;
-	if (chunk->state == (vram ? CHUNK_DEVICE : CHUNK_HOME))
+	if (chunk_is_there(chunk, vram))
 		chunk->wish = WISH_NONE;
 	if (vram && chunk->state == CHUNK_HOME)
 		chunk->gpu = (uint8_t)ev->gpu;

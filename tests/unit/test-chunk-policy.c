@@ -67,6 +67,61 @@ static void manual(void **state)
 	end(w);
 }
 
+static bool wished(struct world *w)
+{
+	struct mig_chunk_info info;
+
+	assert_int_equal(mig_chunk_get(w->mig, 0, 0, &info), 0);
+	return info.wished;
+}
+
+/* What is where it was asked to be is not asked for any more: who waits is told. */
+static void there_already(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+
+	(void)state;
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	assert_false(wished(w));
+	world_map(w, 0, 0, 0, 16, MIG_ACCESS_READ);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_SHARED);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_SHARED);
+	assert_false(wished(w));
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_false(wished(w));
+	end(w);
+}
+
+/* The module gave it back as lost. */
+static void lost_goes_nowhere(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+	struct world_chunk *chunk;
+
+	(void)state;
+	w->losses = true;
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	world_run(w);
+	chunk = world_chunk(w, 0, 0);
+	chunk->access = MIG_ACCESS_WRITE;
+	chunk->lost = true;
+	chunk->home = 0;
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_GONE }), 0);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_LOST);
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	assert_false(wished(w));
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_false(wished(w));
+	end(w);
+}
+
 static void first_use(void **state)
 {
 	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
@@ -353,6 +408,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(manual),
+		cmocka_unit_test(there_already),
+		cmocka_unit_test(lost_goes_nowhere),
 		cmocka_unit_test(first_use),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(never_move),
