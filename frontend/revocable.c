@@ -16,6 +16,7 @@
 #include <xen/page.h>
 #include <asm/xen/hypercall.h>
 
+#include "trace.h"
 #include "xen_userptr.h"
 #include "../protocol/xen_revocable.h"
 
@@ -83,6 +84,14 @@ static u32 allow_count(const struct xu_allow *allow)
 	return okay;
 }
 
+static void opted_in(struct xu_grants *grants)
+{
+	u32 okay = allow_count(grants->allow);
+
+	atomic64_add(okay, &grants->nr_opted_in);
+	trace_xen_userptr_opt_in(grants->domid, grants->allow->nr, okay);
+}
+
 /* A PV guest, or one with an IOMMU: it will not get better. */
 static bool allow_is_hopeless(const struct xu_allow *allow)
 {
@@ -99,7 +108,7 @@ void xu_revocable_flush(struct xu_grants *grants)
 				      allow->nr))
 		pr_warn_once("xen_userptr: the hypervisor refuses to change opt-ins\n");
 	else if (allow->op[0].flags)
-		atomic64_add(allow_count(allow), &grants->nr_opted_in);
+		opted_in(grants);
 	if (allow->op[0].flags && allow_is_hopeless(allow)) {
 		pr_info("xen_userptr: revocable grants are not for this kind of guest, registered memory stays pinned in place\n");
 		available = false;

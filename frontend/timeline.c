@@ -85,6 +85,7 @@ static const char *event_lost(struct xu_conn *conn,
 		reason = "a lost event outside of the object";
 		goto unlock;
 	}
+	trace_xen_userptr_lost(obj, untrusted->first_page, untrusted->nr_pages);
 	obj->lost_pages += untrusted->nr_pages;
 	atomic64_add(untrusted->nr_pages,
 		     &conn->xd->stat[XU_STAT_LOST_PAGES]);

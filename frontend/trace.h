@@ -206,6 +206,43 @@ TRACE_EVENT(xen_userptr_backend_state,
 	TP_printk("domid=%u state=%u", __entry->domid, __entry->state)
 );
 
+/* Grefs that the backend may revoke from now on, and how many were accepted. */
+TRACE_EVENT(xen_userptr_opt_in,
+	TP_PROTO(u32 domid, u32 nr, u32 okay),
+	TP_ARGS(domid, nr, okay),
+	TP_STRUCT__entry(
+		__field(u32, domid)
+		__field(u32, nr)
+		__field(u32, okay)
+	),
+	TP_fast_assign(
+		__entry->domid = domid;
+		__entry->nr = nr;
+		__entry->okay = okay;
+	),
+	TP_printk("domid=%u nr=%u okay=%u", __entry->domid, __entry->nr,
+		  __entry->okay)
+);
+
+TRACE_EVENT(xen_userptr_lost,
+	TP_PROTO(const struct xu_object *obj, u32 first, u32 nr),
+	TP_ARGS(obj, first, nr),
+	TP_STRUCT__entry(
+		__field(const void *, obj)
+		__field(u32, id)
+		__field(u32, first)
+		__field(u32, nr)
+	),
+	TP_fast_assign(
+		__entry->obj = obj;
+		__entry->id = obj->id;
+		__entry->first = first;
+		__entry->nr = nr;
+	),
+	TP_printk("obj=%p id=%u first=%u nr=%u", __entry->obj, __entry->id,
+		  __entry->first, __entry->nr)
+);
+
 #endif /* XEN_USERPTR_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

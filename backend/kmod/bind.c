@@ -21,6 +21,7 @@
 #include <xen/interface/xen.h>
 
 #include "back.h"
+#include "trace.h"
 
 static DEFINE_MUTEX(back_bindings_lock);
 static LIST_HEAD(back_bindings);
@@ -278,6 +279,7 @@ int back_bind_ioctl(struct back_binding *binding, void __user *arg)
 
 	mutex_lock(&binding->bind_lock);
 	ret = back_bind(binding, &args);
+	trace_xen_userptr_back_bind(args.domid, args.max_pages, ret);
 	mutex_unlock(&binding->bind_lock);
 	return ret;
 }

@@ -26,6 +26,7 @@
 #include <xen/xen.h>
 
 #include "back.h"
+#include "trace.h"
 
 static int back_dmabuf_pin(struct dma_buf_attachment *attach)
 {
@@ -114,6 +115,7 @@ static struct sg_table *back_dmabuf_map(struct dma_buf_attachment *attach,
 		goto unmap_sgt;
 	}
 	object->nr_maps++;
+	trace_xen_userptr_back_attach(object, 0);
 	return sgt;
 
 unmap_sgt:
@@ -121,6 +123,7 @@ unmap_sgt:
 free_sgt:
 	sg_free_table(sgt);
 	kfree(sgt);
+	trace_xen_userptr_back_attach(object, ret);
 	return ERR_PTR(ret);
 }
 
@@ -130,6 +133,7 @@ static void back_dmabuf_unmap(struct dma_buf_attachment *attach,
 	struct back_object *object = attach->dmabuf->priv;
 
 	object->nr_maps--;
+	trace_xen_userptr_back_detach(object, 0);
 	dma_unmap_sgtable(attach->dev, sgt, back_direction(object, dir),
 			  DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);

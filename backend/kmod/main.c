@@ -15,6 +15,9 @@
 
 #include "back.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 struct workqueue_struct *back_wq;
 struct workqueue_struct *back_want_wq;
 

@@ -18,6 +18,7 @@
 #include <xen/xen.h>
 
 #include "back.h"
+#include "trace.h"
 
 /* The first grant that could not be mapped. */
 struct back_map_error {
@@ -285,6 +286,7 @@ static struct dma_buf *back_map(struct back_binding *binding,
 		return ERR_CAST(object);
 	ret = back_object_fill(object, error);
 	dmabuf = ret ? ERR_PTR(ret) : back_object_export(object);
+	trace_xen_userptr_back_map(object, PTR_ERR_OR_ZERO(dmabuf));
 	if (IS_ERR(dmabuf))
 		back_object_abort(object);
 	return dmabuf;

@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "back.h"
+#include "trace.h"
 
 void back_record_push_locked(struct back_binding *binding,
 			     struct back_record *record)
@@ -120,6 +121,7 @@ static int back_record_deliver(struct back_binding *binding, char __user *to)
 		back_record_unpop(binding, record, &data);
 		return -EFAULT;
 	}
+	trace_xen_userptr_back_record(binding->domid, &data);
 	if (data.type == XEN_USERPTR_BACK_UNMAPPED)
 		record->done(record);
 	return 1;

@@ -15,6 +15,7 @@
 #include <asm/xen/hypercall.h>
 
 #include "back.h"
+#include "trace.h"
 
 /* Small batches, as for a want, need no allocation. */
 #define BACK_OPS_SMALL	8
@@ -155,8 +156,11 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	for (i = 0; i < s->nr; i++)
 		back_op_begin(binding, s, i);
 	ret = HYPERVISOR_grant_table_op(GNTTABOP_revocable_op, s->xen, s->nr);
-	for (i = 0; i < s->nr; i++)
+	trace_xen_userptr_back_slice(binding->domid, s->nr, ret);
+	for (i = 0; i < s->nr; i++) {
 		back_op_end(binding, s, i);
+		trace_xen_userptr_back_op(binding->domid, &s->user[i]);
+	}
 unlock:
 	mutex_unlock(&binding->ops_lock);
 	return ret;

@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "back.h"
+#include "trace.h"
 
 #define TRIM_WAIT	(2 * HZ)
 
@@ -183,8 +184,11 @@ int back_trim_ioctl(struct back_binding *binding, void __user *arg)
 	if (IS_ERR(dmabuf))
 		return -EINVAL;
 	ret = back_trim_check(binding, dmabuf, &args);
-	if (!ret)
+	if (!ret) {
 		ret = back_trim(dmabuf, &args);
+		trace_xen_userptr_back_trim(dmabuf->priv, args.first, args.nr,
+					    ret);
+	}
 	dma_buf_put(dmabuf);
 	return ret;
 }

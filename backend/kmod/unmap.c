@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "back.h"
+#include "trace.h"
 
 /* One bounded wait for fences; then a line in the log, then the next. */
 #define RETIRE_FENCE_WAIT	(10 * HZ)
@@ -107,6 +108,7 @@ void back_object_end(struct back_object *object)
 		gnttab_free_pages(nr, object->pages);
 	back_wants_unmapped(binding, object->grefs, object->nr);
 	back_budget_uncharge(binding, nr);
+	trace_xen_userptr_back_unmapped(object, 0);
 	back_object_arrays_free(object);
 	atomic64_dec(&back_host_objects);
 	atomic64_inc(&binding->records_unread);
@@ -177,6 +179,7 @@ void back_object_retire_init(struct back_object *object)
 void back_object_retire(struct back_object *object)
 {
 	object->retire_start = jiffies;
+	trace_xen_userptr_back_retire(object, 0);
 	atomic64_inc(&back_host_retiring);
 	queue_delayed_work(back_wq, &object->retire, 0);
 }

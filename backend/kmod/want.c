@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "back.h"
+#include "trace.h"
 
 static unsigned int want_timeout_ms = 5000;
 module_param(want_timeout_ms, uint, 0644);
@@ -123,6 +124,7 @@ void back_want_event(struct back_binding *binding,
 	struct xen_userptr_back_record *data;
 	struct back_want *want;
 
+	trace_xen_userptr_back_want(binding->domid, fault);
 	spin_lock(&binding->record_lock);
 	want = xa_load(&binding->wants, fault->ref);
 	if (want) {
@@ -196,6 +198,7 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 	}
 	spin_unlock(&binding->record_lock);
 	atomic64_inc(&binding->lost);
+	trace_xen_userptr_back_lost(binding->domid, gref);
 	pr_warn_ratelimited("xen_userptr_back: domain %u: want of gref %u not served, contents lost\n",
 			    binding->domid, gref);
 }

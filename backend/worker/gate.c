@@ -17,6 +17,7 @@
 #include "chunk.h"
 #include "hash.h"
 #include "log.h"
+#include "probe.h"
 #include "route.h"
 
 struct gate_ask {
@@ -180,6 +181,7 @@ static struct gate *gate_make(struct migrator *m, const struct core_op *op)
 		return NULL;
 	gate->op = *op;
 	HASH_ADD(hh, m->gates, op.id, sizeof(gate->op.id), gate);
+	PROBE3(gate_wait, op->type, op->id, op->vm);
 	if (hash_added(gate))
 		return gate;
 	free(gate);
@@ -278,6 +280,7 @@ static int gate_pass(struct migrator *m, struct gate *gate)
 	const struct core_op *op = &gate->op;
 
 	gate->passed = true;
+	PROBE3(gate_pass, op->type, op->id, gate->failed);
 	if (op->type == CORE_OP_UNMAP) {
 		gate->next = m->released;
 		m->released = gate;

@@ -12,6 +12,7 @@
 
 #include "jobs.h"
 #include "log.h"
+#include "probe.h"
 #include "route.h"
 
 /* Mappings of a chunk fetched from the core at a time. */
@@ -127,12 +128,14 @@ static int migrator_tell(struct migrator *m, const struct mig_op *op)
 	status_add(&m->status->mig_lost, op->nr);
 	log_warn("object %u: pages %u to %u are lost", op->obj, op->first,
 		 op->first + op->nr - 1);
+	PROBE3(lost, op->obj, op->first, op->nr);
 	core_lost_event(m->core, op->obj, op->first, op->nr, &event);
 	return route_perform(m->route, &event);
 }
 
 int migrator_perform(struct migrator *m, const struct mig_op *op)
 {
+	PROBE5(mig_op, op->type, op->id, op->obj, op->first, op->nr);
 	switch (op->type) {
 	case MIG_OP_UNBIND:
 	case MIG_OP_BIND:
@@ -168,6 +171,7 @@ static int feed_done(struct migrator *m, const struct move *move)
 		.extra_refs = move->extra_refs,
 	};
 
+	PROBE3(mig_done, move->op.type, move->op.id, move->status);
 	return migrator_feed(m, &ev);
 }
 
@@ -179,6 +183,7 @@ static int feed_stopped(struct migrator *m, const struct mig_op *op)
 		.id = op->id,
 	};
 
+	PROBE2(mig_stopped, op->vm, op->id);
 	return m->vms >> op->vm & 1 ? migrator_feed(m, &ev) : 0;
 }
 
@@ -187,6 +192,7 @@ static int copied_submit(struct migrator *m, const struct migrator_fence *fence,
 {
 	struct move *move = move_make(MOVE_COPIED, &fence->op, 0);
 
+	PROBE2(mig_copied, fence->op.id, error);
 	if (!move)
 		return -ENOMEM;
 	move->slot = fence->slot;

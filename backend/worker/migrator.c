@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "probe.h"
 #include "route.h"
 
 /* Ops fetched from the engine at a time. */
@@ -106,6 +107,7 @@ int migrator_feed(struct migrator *m, struct mig_event *ev)
 
 	ev->us = clock_us();
 	ev->now = ev->us / 1000;
+	PROBE4(mig_event, ev->type, ev->obj, ev->first, ev->nr);
 	ret = ops_drain(m, ev);
 	if (!ret)
 		ret = gate_released(m);
@@ -138,6 +140,10 @@ static int record_feed(struct migrator *m, enum mig_event_type type,
 	if (!grefs_find(&m->grefs, gref, &ev.obj, &ev.first) ||
 	    m->object[ev.obj] == OBJECT_UNKNOWN)
 		return 0;
+	if (type == MIG_EV_WANT)
+		PROBE3(want, gref, ev.obj, ev.first);
+	else
+		PROBE3(gone, gref, ev.obj, ev.first);
 	return migrator_feed(m, &ev);
 }
 

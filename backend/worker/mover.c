@@ -15,6 +15,7 @@
 #include "log.h"
 #include "module.h"
 #include "mover-ops.h"
+#include "probe.h"
 #include "userptrif.h"
 
 /* The VRAM of one chunk. */
@@ -384,7 +385,10 @@ void mover_run(void *context, struct work *work)
 
 	switch (move->kind) {
 	case MOVE_OP:
+		PROBE4(mig_op_start, move->op.type, move->op.id, move->op.obj,
+		       move->op.first);
 		move_op(mover, move);
+		PROBE3(mig_op_end, move->op.type, move->op.id, move->status);
 		break;
 	case MOVE_COPIED:
 		move_copied(mover, move);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "migrator.h"
+#include "probe.h"
 #include "work.h"
 
 /* Ops fetched from the core at a time. */
@@ -26,6 +27,8 @@ int route_submit(struct route *route, const struct work *work)
 	*copy = *work;
 	copy->fence = -1;
 	route->in_flight++;
+	PROBE4(op_start, work->op.type, work->op.id, work->op.obj,
+	       work->op.vm);
 	helper_submit(route->helper, copy);
 	return 0;
 }
@@ -85,6 +88,7 @@ static int route_respond(struct route *route, const struct core_op *op)
 	if (ret)
 		return ret;
 	status_add(&route->status->responses, 1);
+	PROBE3(response, op->rsp.id, op->rsp.operation, op->rsp.status);
 	return ring_put(route->ring, &op->rsp);
 }
 
@@ -96,8 +100,10 @@ int route_perform(struct route *route, const struct core_op *op)
 	case CORE_OP_RESPOND:
 		return route_respond(route, op);
 	case CORE_OP_EVENT:
+		PROBE2(event, op->evt.type, op->evt.id);
 		return events_put(route->events, &op->evt);
 	case CORE_OP_FENCE:
+		PROBE2(fence, op->timeline, op->seqno);
 		return events_fence(route->events, op->timeline, op->seqno);
 	case CORE_OP_UNMAP:
 	case CORE_OP_TRIM:
@@ -151,6 +157,7 @@ int route_request(struct route *route,
 	int ret;
 
 	status_add(&route->status->requests, 1);
+	PROBE2(request, untrusted_req->id, untrusted_req->operation);
 	route->untrusted_req = untrusted_req;
 	ret = route_step(route, &event);
 	route->untrusted_req = NULL;
@@ -165,6 +172,7 @@ int route_unmapped(struct route *route, uint64_t cookie)
 	};
 
 	status_add(&route->status->unmapped, 1);
+	PROBE1(unmapped, event.obj);
 	return route_step(route, &event);
 }
 
@@ -179,11 +187,13 @@ static int route_done_op(struct route *route, struct work *work)
 	};
 	int ret = 0;
 
+	PROBE3(op_done, work->op.type, work->op.id, work->status);
 	if (work->is_hostile)
 		return -EPROTO;
 	if (work->op.type == CORE_OP_EXEC && work->fence >= 0) {
 		status_add(&route->status->jobs, 1);
 		status_add(&route->status->jobs_now, 1);
+		PROBE2(job_queued, work->op.job, work->op.vm);
 		ret = route->job_queued(route->context, work);
 	}
 	if (!ret && route->migrator)
@@ -206,6 +216,7 @@ int route_job(struct route *route, uint32_t job, uint32_t status,
 	};
 
 	status_sub(&route->status->jobs_now, 1);
+	PROBE2(job_end, job, status);
 	if (status != XENUSERPTR_STATUS_OK)
 		status_add(&route->status->jobs_failed, 1);
 	return route_step(route, &event);

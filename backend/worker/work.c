@@ -14,6 +14,7 @@
 #include "ipc.h"
 #include "log.h"
 #include "module.h"
+#include "probe.h"
 
 struct work_object {
 	uint32_t *grefs;	/* from READ_DIR to MAP, or to UNMAP */
@@ -431,7 +432,10 @@ void work_run(void *context, struct work *work)
 	work->error_index = UINT32_MAX;
 	switch (work->kind) {
 	case WORK_OP:
+		PROBE4(op_run, work->op.type, work->op.id, work->op.obj,
+		       work->op.vm);
 		work_op(env, work);
+		PROBE3(op_ran, work->op.type, work->op.id, work->status);
 		break;
 	case WORK_FAULT:
 		vm = env->vms[work->op.vm].vm;

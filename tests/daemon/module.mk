@@ -70,3 +70,10 @@ check-daemon: $(DT_BINS)
 	done; exit $$fail
 
 CHECK_TARGETS += check-daemon
+
+# Also that the compiler has left the probes in.
+.PHONY: check-probes
+check-probes: $(DAEMON_BIN)
+	@tests/daemon/check-probes $(DAEMON_BIN)
+
+CHECK_TARGETS += check-probes

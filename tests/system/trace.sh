@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# Tracepoints of one system, in dom0 or in a guest.
+TRACING=/sys/kernel/tracing
+
+# trace_on SYSTEM: forget what was traced before, trace all of the system.
+trace_on() {
+	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
+	echo 8192 >"$TRACING/buffer_size_kb"
+	echo >"$TRACING/trace"
+	echo 1 >"$TRACING/events/$1/enable"
+	echo 1 >"$TRACING/tracing_on"
+}
+
+trace_off() { echo 0 >"$TRACING/tracing_on"; }
+
+# trace_counts SYSTEM: each tracepoint with how often it was hit, then off.
+trace_counts() {
+	awk '{ sub(":$", "", $5); print $5 }' "$TRACING/trace" >/tmp/trace.names
+	for event in "$TRACING/events/$1"/*/; do
+		event=$(basename "$event")
+		echo "$event $(grep -cx "$event" /tmp/trace.names)"
+	done
+	rm /tmp/trace.names
+	echo 0 >"$TRACING/events/$1/enable"
+	echo >"$TRACING/trace"
+	echo 1 >"$TRACING/buffer_size_kb"
+}
