@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ enum config_index {
 	QUOTA_VRAM,
 	LIMIT_KILL_MS,
 	LIMIT_LOST_MS,
+	LIMIT_TRACE,
 	QUOTA_COUNT,
 };
 
@@ -43,6 +45,8 @@ const struct config_quota config_quotas[] = {
 			    "time until a GPU that does not stop loses its jobs" },
 	[LIMIT_LOST_MS] = { "lost-ms", 1000, 1000000,
 			    "time until contents are given up; above kill-ms" },
+	[LIMIT_TRACE] = { "trace", 0, 1000000,
+			  "events of moving memory to be recorded" },
 };
 
 static const char *const config_policies[MIG_NR_POLICIES] = {
@@ -54,7 +58,13 @@ static const char *const config_policies[MIG_NR_POLICIES] = {
 
 const unsigned int config_nr_quotas = QUOTA_COUNT;
 
-/* A quota of zero would switch the device off; only VRAM may be zero. */
+static bool config_may_be_zero(const struct config_quota *quota)
+{
+	return quota == &config_quotas[QUOTA_VRAM] ||
+	       quota == &config_quotas[LIMIT_TRACE];
+}
+
+/* A quota of zero would switch the device off; but for some. */
 static int config_read_quota(struct xs_handle *xs, const char *back,
 			     const struct config_quota *quota, uint64_t *value)
 {
@@ -65,7 +75,7 @@ static int config_read_quota(struct xs_handle *xs, const char *back,
 		*value = quota->value;
 		return 0;
 	}
-	if (!ret && !*value && quota != &config_quotas[QUOTA_VRAM])
+	if (!ret && !*value && !config_may_be_zero(quota))
 		return -ERANGE;
 	return ret;
 }
@@ -120,6 +130,7 @@ int config_read(struct xs_handle *xs, const char *back, struct config *config,
 	config->limits.max_mappings = (uint32_t)value[QUOTA_MAPPINGS];
 	config->limits.max_jobs = (uint32_t)value[QUOTA_JOBS];
 	config->max_vram = value[QUOTA_VRAM];
+	config->trace = value[LIMIT_TRACE];
 	config->settings = mig_settings_default;
 	config->settings.kill_ms = (uint32_t)value[LIMIT_KILL_MS];
 	config->settings.lost_ms = (uint32_t)value[LIMIT_LOST_MS];

@@ -17,6 +17,7 @@
 struct config {
 	struct core_limits limits;	/* max_requests, max_bind_ops unset */
 	uint64_t max_vram;
+	uint64_t trace;			/* events to be recorded */
 	struct mig_settings settings;	/* of moving memory; VRAM is the
 					 * worker's to fill in */
 	char gpu[CONFIG_GPU_LEN];	/* "" for the first one */

@@ -19,6 +19,7 @@
 
 #include "gpu.h"
 #include "module.h"
+#include "rundir.h"
 
 /* A worker that was told to end and does not is killed. */
 #define SPAWN_STOP_US	5000000U
@@ -116,6 +117,7 @@ static int spawn_send_start(struct device *device,
 	start.frontend = *frontend;
 	start.limits = device->config.limits;
 	start.max_vram = device->config.max_vram;
+	start.trace = device->config.trace;
 	start.settings = device->config.settings;
 	start.revocable = module_is_revocable();
 	start.debug = device->broker->debug;
@@ -157,7 +159,43 @@ static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
 	return 0;
 }
 
-/* One more open file of the GPU that was chosen at the start. */
+/*
+ * In memory, and of its full size from the start: the worker maps it and gives
+ * the descriptor up. One that serves its guest gets none.
+ */
+static int spawn_open_trace(const struct device *device)
+{
+	char path[64];
+	int fd, ret;
+
+	if (!device->config.trace || device->state != DEV_STARTING)
+		return -EPERM;
+	snprintf(path, sizeof(path), RUNDIR_TRACE, device->domid,
+		 device->devid);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		  0600);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)((2 + device->config.trace) * MIG_TRACE)) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int spawn_open_file(const struct device *device, uint32_t what)
+{
+	int fd;
+
+	if (what == IPC_FILES_OPEN_TRACE)
+		return spawn_open_trace(device);
+	if (what != IPC_FILES_OPEN_GPU)
+		return -EINVAL;
+	fd = open(device->gpu_path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* One more open file, of the GPU that was chosen at the start or for the trace. */
 static int spawn_on_files(sd_event_source *source, int fd, uint32_t revents,
 			  void *context)
 {
@@ -168,14 +206,11 @@ static int spawn_on_files(sd_event_source *source, int fd, uint32_t revents,
 
 	(void)revents;
 	ret = ipc_recv(fd, &req, sizeof(req), NULL, 0);
-	if (!ret && req.what == IPC_FILES_OPEN_GPU) {
-		node = open(device->gpu_path, O_RDWR | O_CLOEXEC);
-		rsp.error = node < 0 ? -errno : 0;
-	} else if (!ret) {
-		rsp.error = -EINVAL;
-	}
-	if (!ret)
+	if (!ret) {
+		node = spawn_open_file(device, req.what);
+		rsp.error = node < 0 ? node : 0;
 		ret = ipc_send(fd, &rsp, sizeof(rsp), &node, node >= 0);
+	}
 	spawn_close(&node);
 	if (ret < 0)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);

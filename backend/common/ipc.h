@@ -55,6 +55,7 @@ struct ipc_start {
 	uint64_t max_vram;
 	struct mig_settings settings;
 	uint32_t revocable;	/* memory can be moved */
+	uint64_t trace;		/* events of migration to be recorded */
 	uint32_t debug;
 	uint32_t sandbox_log;	/* log what the sandbox would kill */
 	char gpu_driver[32];
@@ -115,6 +116,8 @@ struct ipc_report {
 };
 
 #define IPC_FILES_OPEN_GPU	1
+/* Only before READY: where the events of migration are recorded; see trace. */
+#define IPC_FILES_OPEN_TRACE	2
 
 struct ipc_files_req {
 	uint32_t what;

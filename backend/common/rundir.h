@@ -6,6 +6,8 @@
 #define RUNDIR		"/run/xen-userptr"
 #define RUNDIR_SOCKET	RUNDIR "/userptrd.sock"
 #define RUNDIR_CONTROL	RUNDIR "/control.sock"
+/* With domain and device number: what the worker has recorded. */
+#define RUNDIR_TRACE	RUNDIR "/%u.%u.trace"
 #define RUNDIR_LOCK	RUNDIR "/userptrd.lock"
 
 #endif /* XU_RUNDIR_H */

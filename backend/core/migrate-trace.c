@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Events as records of fixed size, to be kept and replayed. Little-endian;
- * settings follow the event's own fields. Decides nothing. Single-threaded.
+ * settings follow the event's own fields. A recorded trace begins with a head.
+ * Decides nothing. Single-threaded.
  */
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,16 @@
 #define AT_US		(AT_LIMIT + 8)
 
 _Static_assert(AT_US + 8 <= MIG_TRACE, "a trace record has room for all");
+
+/* The head. */
+#define HEAD_MAGIC	UINT64_C(0x314543415254554d)	/* "MUTRACE1" */
+#define HEAD_PAGES	8
+#define HEAD_OBJECTS	16
+#define HEAD_ASKS	20
+#define HEAD_EVENTS	24
+#define HEAD_DROPPED	32
+#define HEAD_OPS	40
+#define HEAD_HASH	48
 
 struct field {
 	size_t at;
@@ -95,4 +106,56 @@ int mig_trace_decode(const uint8_t trace[MIG_TRACE], struct mig_event *ev,
 	settings->vram_pages = get_le(trace + AT_LIMIT, 8);
 	ev->settings = settings;
 	return 0;
+}
+
+void mig_trace_head_encode(const struct mig_trace_head *head,
+			   uint8_t trace[MIG_TRACE])
+{
+	memset(trace, 0, MIG_TRACE);
+	put_le(trace, 8, HEAD_MAGIC);
+	put_le(trace + HEAD_PAGES, 8, head->limits.max_pages);
+	put_le(trace + HEAD_OBJECTS, 4, head->limits.max_objects);
+	put_le(trace + HEAD_ASKS, 4, head->limits.max_asks);
+	put_le(trace + HEAD_EVENTS, 8, head->events);
+	put_le(trace + HEAD_DROPPED, 8, head->dropped);
+	put_le(trace + HEAD_OPS, 8, head->ops);
+	put_le(trace + HEAD_HASH, 8, head->hash);
+}
+
+int mig_trace_head_decode(const uint8_t trace[MIG_TRACE],
+			  struct mig_trace_head *head)
+{
+	if (get_le(trace, 8) != HEAD_MAGIC)
+		return -EINVAL;
+	memset(head, 0, sizeof(*head));
+	head->limits.max_pages = get_le(trace + HEAD_PAGES, 8);
+	head->limits.max_objects = (uint32_t)get_le(trace + HEAD_OBJECTS, 4);
+	head->limits.max_asks = (uint32_t)get_le(trace + HEAD_ASKS, 4);
+	head->events = get_le(trace + HEAD_EVENTS, 8);
+	head->dropped = get_le(trace + HEAD_DROPPED, 8);
+	head->ops = get_le(trace + HEAD_OPS, 8);
+	head->hash = get_le(trace + HEAD_HASH, 8);
+	return 0;
+}
+
+static uint64_t hash_add(uint64_t hash, uint64_t value)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		hash = (hash ^ (value >> 8 * i & 0xff)) * 1099511628211U;
+	return hash;
+}
+
+void mig_trace_op(struct mig_trace_head *head, const struct mig_op *op)
+{
+	const uint64_t values[] = {
+		op->type, op->id, op->obj, op->first, op->nr, op->vm, op->gpu,
+		op->flags, op->token, op->status, op->vms,
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		head->hash = hash_add(head->hash, values[i]);
+	head->ops++;
 }

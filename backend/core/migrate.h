@@ -380,4 +380,26 @@ void mig_trace_encode(const struct mig_event *ev, uint8_t trace[MIG_TRACE]);
 int mig_trace_decode(const uint8_t trace[MIG_TRACE], struct mig_event *ev,
 		     struct mig_settings *settings);
 
+/*
+ * A recorded trace: a head, the SETTINGS that the engine began with, then
+ * the events, MIG_TRACE octets each. The hash is of all ops that were given.
+ */
+struct mig_trace_head {
+	struct mig_limits limits;	/* hash_seed is not kept */
+	uint64_t events;
+	uint64_t dropped;		/* events after these, for lack of room */
+	uint64_t ops;
+	uint64_t hash;			/* MIG_TRACE_HASH before the first op */
+};
+
+#define MIG_TRACE_HASH	14695981039346656037U
+
+void mig_trace_head_encode(const struct mig_trace_head *head,
+			   uint8_t trace[MIG_TRACE]);
+/** mig_trace_head_decode() - or -EINVAL: that is no head of a trace */
+int mig_trace_head_decode(const uint8_t trace[MIG_TRACE],
+			  struct mig_trace_head *head);
+/** mig_trace_op() - one more op: count and hash */
+void mig_trace_op(struct mig_trace_head *head, const struct mig_op *op);
+
 #endif /* XU_MIGRATE_H */

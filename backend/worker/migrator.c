@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "ipc.h"
 #include "log.h"
 #include "probe.h"
 #include "route.h"
@@ -77,10 +78,12 @@ static int ops_drain(struct migrator *m, const struct mig_event *ev)
 	unsigned int nr, i;
 	int more, ret;
 
+	recorder_event(&m->recorder, ev);
 	do {
 		more = mig_step(m->engine, ev, ops, MIGRATOR_BATCH, &nr);
 		if (more < 0)
 			return more;
+		recorder_ops(&m->recorder, ops, nr);
 		for (i = 0; i < nr; i++) {
 			ret = migrator_perform(m, &ops[i]);
 			if (ret)
@@ -343,6 +346,18 @@ int migrator_bring_home(struct migrator *m)
 
 /* ---- start ---- */
 
+static int recorder_start(struct migrator *m, const struct mig_limits *limits)
+{
+	int fd = work_ask_file(m->env, IPC_FILES_OPEN_TRACE);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = recorder_init(&m->recorder, fd, limits, &m->settings);
+	close(fd);
+	return ret;
+}
+
 static int engine_init(struct migrator *m, const struct core_limits *limits)
 {
 	const struct mig_limits mig_limits = {
@@ -364,7 +379,7 @@ static int engine_init(struct migrator *m, const struct core_limits *limits)
 	if (!m->engine)
 		return -ERANGE;
 	core_attach_mig(m->core, m->engine);
-	return 0;
+	return m->is_recording ? recorder_start(m, &mig_limits) : 0;
 }
 
 int migrator_init(struct migrator *m, const struct core_limits *limits,

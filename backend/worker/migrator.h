@@ -19,6 +19,7 @@
 #include "helper.h"
 #include "migrate.h"
 #include "mover.h"
+#include "recorder.h"
 #include "status.h"
 
 struct route;
@@ -33,6 +34,7 @@ struct migrator {
 	struct worker_status *status;
 	sd_event *loop;
 	uint32_t vm_flags;	/* MIG_VM_* of this GPU */
+	bool is_recording;	/* the broker has a file for the events */
 	/* Called when everything is home, after migrator_bring_home(). */
 	int (*home)(void *context);
 	void *context;
@@ -42,6 +44,7 @@ struct migrator {
 	struct mover mover;
 	struct helper thread;
 	struct grefs grefs;
+	struct recorder recorder;
 	int timer;		/* timerfd */
 	uint64_t timer_at;	/* ms, MIG_NEVER: off */
 	uint64_t timed;		/* what the status page knows of mig_stats */

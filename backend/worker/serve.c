@@ -426,6 +426,7 @@ static int serve_init_migrator(struct worker *worker)
 	m->status = worker->status;
 	m->loop = worker->loop;
 	m->settings = worker->start.settings;
+	m->is_recording = worker->start.trace != 0;
 	m->home = serve_home;
 	m->context = worker;
 	return migrator_init(m, &worker->start.limits, worker->move_node);

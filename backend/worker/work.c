@@ -233,9 +233,9 @@ static void work_trim(struct work_env *env, struct work *work)
 }
 
 /* The broker opens the GPU: the sandbox has no open(). */
-static int work_ask_gpu(const struct work_env *env)
+int work_ask_file(const struct work_env *env, uint32_t what)
 {
-	struct ipc_files_req req = { .what = IPC_FILES_OPEN_GPU };
+	struct ipc_files_req req = { .what = what };
 	struct ipc_files_rsp rsp;
 	int node, ret;
 
@@ -257,7 +257,7 @@ static int work_open_vm(struct work_env *env, struct work_vm *vm)
 	vm->handles = calloc(env->max_objects, sizeof(*vm->handles));
 	if (!vm->handles)
 		return -ENOMEM;
-	node = work_ask_gpu(env);
+	node = work_ask_file(env, IPC_FILES_OPEN_GPU);
 	pthread_mutex_lock(&env->vm_lock);
 	ret = node < 0 ? node : env->gpu->vm_open(node, &vm->vm);
 	if (ret) {

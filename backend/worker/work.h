@@ -49,6 +49,13 @@ void work_fini(struct work_env *env);
 void work_run(void *env, struct work *work);
 
 /**
+ * work_ask_file() - have the broker open IPC_FILES_OPEN_*
+ *
+ * The caller's descriptor or -errno. The helper's thread, or before it runs.
+ */
+int work_ask_file(const struct work_env *env, uint32_t what);
+
+/**
  * work_vm_get() - an address space for the mover, and the lock
  *
  * NULL, without the lock, if it is closed.

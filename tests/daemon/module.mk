@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top
+DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -23,6 +23,7 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c \
 	backend/worker/gate.c backend/worker/mover.c \
 	backend/worker/mover-ops.c backend/worker/grefs.c \
+	backend/worker/recorder.c \
 	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
 
@@ -36,6 +37,8 @@ DT_SRCS_times := tools/userptrctl/times.c
 
 DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
 	tools/userptrctl/times.c
+
+DT_SRCS_recorder := backend/worker/recorder.c $(CORE_SRCS)
 
 DT_LIBS_times := -ljson-c
 DT_LIBS_top := -ljson-c

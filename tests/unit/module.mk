@@ -53,4 +53,12 @@ check-unit: $(UNIT_BINS)
 		fi; \
 	done; exit $$fail
 
+# The trace that test-chunk-trace replays, from a guest that runs on the rig.
+.PHONY: record-trace
+record-trace:
+	tools/rig/run migrate --only attach,recorded
+	@sed '1,/^trace-begin$$/d; /^trace-end$$/,$$d' \
+		$(BUILD)/rig/logs/migrate-release-pvh-6.12/output.log | \
+		base64 -d | gzip -d >$(UNIT_DIR)/data/migrate.trace
+
 CHECK_TARGETS += check-unit
