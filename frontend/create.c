@@ -17,6 +17,8 @@
 /* How long CREATE waits for memory that is on its way out, before it fails. */
 #define CREATE_RELEASE_WAIT	(5 * HZ)
 #define CREATE_RETRIES		16
+#define CREATE_FLAGS		(DRM_XEN_USERPTR_CREATE_READONLY | \
+				 DRM_XEN_USERPTR_CREATE_TELL_LOST)
 
 static int range_check(const struct drm_xen_userptr_range *range, u64 *total)
 {
@@ -42,7 +44,7 @@ ranges_copy(struct drm_xen_userptr_create *args, u64 *total)
 	int err;
 	u32 i;
 
-	if (!args->nr_ranges || args->flags & ~DRM_XEN_USERPTR_CREATE_READONLY)
+	if (!args->nr_ranges || args->flags & ~CREATE_FLAGS)
 		return ERR_PTR(-EINVAL);
 	if (args->nr_ranges > XU_MAX_RANGES)
 		return ERR_PTR(-E2BIG);
@@ -139,11 +141,15 @@ static int create_once(struct xu_conn *conn, struct drm_file *file,
 		return PTR_ERR(obj);
 	xu_object_get(obj);
 	object_set_ranges(obj, ranges);
+	if (args->flags & DRM_XEN_USERPTR_CREATE_TELL_LOST)
+		obj->tell = xu_file_get(file->driver_priv);
 	err = xu_user_check_cap(obj->user);
 	if (!err)
 		err = object_create(obj, &args->error_range);
 	if (!err)
 		err = drm_gem_handle_create(file, &obj->gem, &args->handle);
+	if (!err)
+		WRITE_ONCE(obj->tell_handle, args->handle);
 	drm_gem_object_put(&obj->gem);
 	if (err && err != -EINTR)
 		flush_work(&obj->end_work);

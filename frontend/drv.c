@@ -22,13 +22,15 @@
 struct workqueue_struct *xu_release_wq;
 struct workqueue_struct *xu_job_wq;
 
-struct xu_file *xu_file_create(void)
+struct xu_file *xu_file_create(struct drm_file *file)
 {
 	struct xu_file *xf = kzalloc(sizeof(*xf), GFP_KERNEL_ACCOUNT);
 
 	if (!xf)
 		return NULL;
 	kref_init(&xf->ref);
+	spin_lock_init(&xf->event_lock);
+	xf->file = file;
 	xa_init_flags(&xf->vms, XA_FLAGS_ALLOC1);
 	return xf;
 }
@@ -48,7 +50,7 @@ void xu_file_put(struct xu_file *xf)
 
 static int drv_open(struct drm_device *drm, struct drm_file *file)
 {
-	file->driver_priv = xu_file_create();
+	file->driver_priv = xu_file_create(file);
 	return file->driver_priv ? 0 : -ENOMEM;
 }
 
@@ -64,6 +66,7 @@ static void drv_postclose(struct drm_device *drm, struct drm_file *file)
 static int drv_release(struct inode *inode, struct file *filp)
 {
 	xu_file_release_vms(filp->private_data);
+	xu_lost_close(filp->private_data);
 	return drm_release(inode, filp);
 }
 
@@ -101,6 +104,7 @@ static const struct drm_ioctl_desc drv_ioctls[] = {
 	XU_IOCTL(VM_BIND, xu_bind_ioctl),
 	XU_IOCTL(EXEC, xu_exec_ioctl),
 	XU_IOCTL(ADVISE, xu_advise_ioctl),
+	XU_IOCTL(LOST, xu_lost_ioctl),
 };
 
 static const struct file_operations drv_fops = {
@@ -111,6 +115,7 @@ static const struct file_operations drv_fops = {
 	.compat_ioctl = drm_compat_ioctl,
 	.poll = drm_poll,
 	.read = drm_read,
+	.fasync = xu_lost_fasync,
 	.llseek = noop_llseek,
 	.show_fdinfo = drm_show_fdinfo,
 	.fop_flags = FOP_UNSIGNED_OFFSET,

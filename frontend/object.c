@@ -30,6 +30,9 @@ static void object_free(struct kref *ref)
 	xu_user_put(obj->user);
 	xu_conn_put(obj->conn);
 	mmdrop(obj->mm);
+	if (obj->tell)
+		xu_file_put(obj->tell);
+	kvfree(obj->lost);
 	kvfree(obj->gone);
 	kvfree(obj->ranges);
 	kvfree(obj->pages);
@@ -203,11 +206,16 @@ void xu_object_trimmed(struct xu_object *obj)
 
 void xu_object_conn_lost(struct xu_object *obj)
 {
+	bool was_live;
+
 	spin_lock(&obj->lock);
 	obj->conn_lost = true;
-	if (obj->state == XU_OBJECT_LIVE && !obj->trimming)
+	was_live = obj->state == XU_OBJECT_LIVE;
+	if (was_live && !obj->trimming)
 		object_start_end(obj);
 	spin_unlock(&obj->lock);
+	if (was_live)
+		xu_lost_conn(obj);
 }
 
 int xu_object_usable(struct xu_object *obj, struct xu_conn *conn)
@@ -370,12 +378,15 @@ struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
 			       GFP_KERNEL_ACCOUNT);
 	obj->gone = kvcalloc(BITS_TO_LONGS(obj->nr_pages),
 			     sizeof(*obj->gone), GFP_KERNEL_ACCOUNT);
-	if (!obj->pages || !obj->ranges || !obj->gone)
+	obj->lost = kvcalloc(BITS_TO_LONGS(obj->nr_pages),
+			     sizeof(*obj->lost), GFP_KERNEL_ACCOUNT);
+	if (!obj->pages || !obj->ranges || !obj->gone || !obj->lost)
 		goto err_arrays;
 	__module_get(THIS_MODULE);
 	object_init(obj, conn, size);
 	return obj;
 err_arrays:
+	kvfree(obj->lost);
 	kvfree(obj->gone);
 	kvfree(obj->ranges);
 	kvfree(obj->pages);

@@ -73,25 +73,27 @@ static const char *event_fence(struct xu_conn *conn,
 static const char *event_lost(struct xu_conn *conn,
 			      const struct xen_userptrif_evt_lost *untrusted)
 {
+	u32 first = untrusted->first_page, nr = untrusted->nr_pages;
 	struct xu_object *obj;
-	const char *reason = NULL;
 
 	xa_lock(&conn->objs);
 	obj = xa_load(&conn->objs, untrusted->obj_id);
-	if (!obj)
-		goto unlock; /* its destruction was answered meanwhile */
-	if (untrusted->first_page >= obj->nr_pages ||
-	    untrusted->nr_pages > obj->nr_pages - untrusted->first_page) {
-		reason = "a lost event outside of the object";
-		goto unlock;
+	if (!obj) {
+		xa_unlock(&conn->objs);
+		return NULL; /* its destruction was answered meanwhile */
 	}
-	trace_xen_userptr_lost(obj, untrusted->first_page, untrusted->nr_pages);
-	obj->lost_pages += untrusted->nr_pages;
-	atomic64_add(untrusted->nr_pages,
-		     &conn->xd->stat[XU_STAT_LOST_PAGES]);
-unlock:
+	if (first >= obj->nr_pages || nr > obj->nr_pages - first) {
+		xa_unlock(&conn->objs);
+		return "a lost event outside of the object";
+	}
+	obj->lost_pages += nr;
+	bitmap_set(obj->lost, first, nr);
+	xu_object_get(obj);
 	xa_unlock(&conn->objs);
-	return reason;
+	atomic64_add(nr, &conn->xd->stat[XU_STAT_LOST_PAGES]);
+	xu_lost_pages(obj, first, nr);
+	xu_object_put(obj);
+	return NULL;
 }
 
 static const char *event_handle(struct xu_conn *conn,

@@ -24,6 +24,7 @@
  *   xu_conn.lock             (spin) the request ring
  *   xu_job.fence_lock        (spin, irq) leaf; of one dma_fence
  *   xu_device.check_lock     (spin) leaf; the only lock of the MMU notifier
+ *   xu_file.event_lock       (spin) leaf but for DRM's event lock
  */
 #ifndef XEN_USERPTR_H
 #define XEN_USERPTR_H
@@ -245,6 +246,9 @@ struct xu_object {
 	unsigned long *gone;		/* bitmap of pages that were unmapped */
 	struct list_head check_link;	/* xd->check_list: check or stale */
 	u32 lost_pages;			/* xa_lock of conn->objs */
+	unsigned long *lost;		/* ... bitmap of them; bits only come */
+	struct xu_file *tell;		/* asked to be told; or NULL */
+	u32 tell_handle;		/* in that file; 0: not yet known */
 
 	struct xu_user *user;
 	bool quarantined;		/* was given to quarantine.c */
@@ -311,6 +315,15 @@ bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr);
 bool xu_object_all_gone(struct xu_object *obj);
 /* Take an object off the list of those to compare. */
 void xu_object_uncheck(struct xu_object *obj);
+
+/* lost.c */
+/* Contents are gone: tell the file that asked. Never sleeps. */
+void xu_lost_pages(struct xu_object *obj, u32 first, u32 nr);
+/* The connection ended: what was in VRAM is gone. */
+void xu_lost_conn(struct xu_object *obj);
+void xu_lost_close(struct drm_file *file);
+int xu_lost_fasync(int fd, struct file *filp, int on);
+int xu_lost_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* -------------------------------------------------------- quarantine.c */
 
@@ -494,14 +507,27 @@ int xu_advise_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* ------------------------------------------------------- drv.c, xenbus.c */
 
-/* One open file; VMs hold a reference for the accounting. */
+/*
+ * One open file; VMs hold a reference for the accounting, objects for telling
+ * it of losses.
+ */
 struct xu_file {
 	struct kref ref;
+	spinlock_t event_lock;
+	struct drm_file *file;		/* event_lock; NULL: closed */
+	bool events_missed;		/* event_lock */
+	struct fasync_struct *fasync;
 	struct xarray vms;		/* handle -> xu_vm */
 	atomic64_t busy_ns[XU_MAX_ENGINES];
 };
 
-struct xu_file *xu_file_create(void);
+struct xu_file *xu_file_create(struct drm_file *file);
+static inline struct xu_file *xu_file_get(struct xu_file *xf)
+{
+	kref_get(&xf->ref);
+	return xf;
+}
+
 void xu_file_put(struct xu_file *xf);
 
 /* Counters of a device, for sysfs. */

@@ -27,6 +27,7 @@ extern "C" {
 #define DRM_XEN_USERPTR_VM_BIND		0x04
 #define DRM_XEN_USERPTR_EXEC		0x05
 #define DRM_XEN_USERPTR_ADVISE		0x06
+#define DRM_XEN_USERPTR_LOST		0x07
 
 /* Features, reported by INFO. */
 #define DRM_XEN_USERPTR_FEATURE_READONLY	(1ULL << 0)
@@ -111,6 +112,8 @@ struct drm_xen_userptr_range {
 };
 
 #define DRM_XEN_USERPTR_CREATE_READONLY		(1U << 0)
+/* This file wants DRM_XEN_USERPTR_EVENT_LOST of the object. */
+#define DRM_XEN_USERPTR_CREATE_TELL_LOST	(1U << 1)
 
 /**
  * struct drm_xen_userptr_create - register memory as one GEM object
@@ -218,7 +221,8 @@ struct drm_xen_userptr_vm_bind {
  * struct drm_xen_userptr_exec - run a command stream of the host GPU
  *
  * Returns when the job is queued. A job that fails sets its out fences to an
- * error: -EFAULT (GPU fault), -ETIME (killed), -ECANCELED, -EIO, -ENODEV.
+ * error: -EFAULT (GPU fault), -ETIME (killed), -ECANCELED, -ENODATA (contents
+ * are lost), -EIO, -ENODEV.
  * Errors of the call: -EINVAL, -ENOENT, -EBUSY (too many jobs), -ESTALE (an
  * object's memory was replaced, register it again), -ENODEV.
  */
@@ -265,6 +269,55 @@ struct drm_xen_userptr_advise {
 	__u64 length;
 };
 
+/**
+ * struct drm_xen_userptr_lost - which contents of an object are gone
+ *
+ * Contents are lost when the host moved them to VRAM and its GPU then did not
+ * give them back. Such pages are the program's own again, with contents that
+ * mean nothing; jobs of address spaces that map them end with -ENODATA. They
+ * stay lost until the object is registered anew. Errors: -EINVAL, -ENOENT,
+ * -ENODEV (the connection has ended: what was in VRAM then is gone, and what
+ * that was nobody knows).
+ */
+struct drm_xen_userptr_lost {
+	/** @handle: GEM handle */
+	__u32 handle;
+	/** @pad: must be zero */
+	__u32 pad;
+	/** @offset: octets; look from there on; (out) the first that is lost */
+	__u64 offset;
+	/** @length: (out) octets of that run; 0: nothing is lost from there on */
+	__u64 length;
+};
+
+#define DRM_XEN_USERPTR_EVENT_LOST	0x80000000
+
+/* The connection has ended; the range is the whole object. */
+#define DRM_XEN_USERPTR_LOST_CONNECTION	(1U << 0)
+/* Events before this one found no room: ask LOST of every object. */
+#define DRM_XEN_USERPTR_LOST_MISSED	(1U << 1)
+
+/**
+ * struct drm_xen_userptr_event_lost - contents of an object are gone
+ *
+ * To be read from the file that created the object with CREATE_TELL_LOST, and
+ * only from that. poll(2) says POLLIN while there is one; with O_ASYNC
+ * (fcntl(2): F_SETOWN, F_SETSIG) each sends a signal, also one that found no
+ * room. There is room for 128.
+ */
+struct drm_xen_userptr_event_lost {
+	/** @base: type DRM_XEN_USERPTR_EVENT_LOST, length of this struct */
+	struct drm_event base;
+	/** @handle: that CREATE returned; may be closed meanwhile */
+	__u32 handle;
+	/** @flags: DRM_XEN_USERPTR_LOST_* */
+	__u32 flags;
+	/** @offset: octets */
+	__u64 offset;
+	/** @length: octets */
+	__u64 length;
+};
+
 #define DRM_IOCTL_XEN_USERPTR_INFO \
 	DRM_IOR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_INFO, \
 		struct drm_xen_userptr_info)
@@ -286,6 +339,9 @@ struct drm_xen_userptr_advise {
 #define DRM_IOCTL_XEN_USERPTR_ADVISE \
 	DRM_IOW(DRM_COMMAND_BASE + DRM_XEN_USERPTR_ADVISE, \
 		struct drm_xen_userptr_advise)
+#define DRM_IOCTL_XEN_USERPTR_LOST \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_LOST, \
+		 struct drm_xen_userptr_lost)
 
 #if defined(__cplusplus)
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 XUPTR_VERSION := 0.1.0
-XUPTR_SOURCES := $(addprefix frontend/lib/,device.c object.c fence.c)
+XUPTR_SOURCES := $(addprefix frontend/lib/,device.c object.c fence.c lost.c)
 XUPTR_OBJECTS := $(XUPTR_SOURCES:frontend/lib/%.c=$(BUILD)/lib/%.o)
 XUPTR_CFLAGS = -std=gnu11 -O2 -g -fPIC $(WARN) -Iprotocol -Ifrontend/lib \
 	$(shell pkg-config --cflags libdrm)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* libxenuserptr without a kernel: what it hands to the ioctls, and its errors. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +23,7 @@ static struct {
 		struct drm_xen_userptr_create create;
 		struct drm_xen_userptr_vm_bind bind;
 		struct drm_xen_userptr_exec exec;
+		struct drm_xen_userptr_lost lost;
 	} in;
 	struct drm_xen_userptr_range ranges[2];
 	struct drm_xen_userptr_bind_op ops[2];
@@ -62,6 +67,13 @@ static void take_exec(const struct drm_xen_userptr_exec *exec)
 		       exec->nr_syncs * sizeof(fake.syncs[0]));
 }
 
+static void take_lost(struct drm_xen_userptr_lost *lost)
+{
+	fake.in.lost = *lost;
+	lost->offset = 8192;
+	lost->length = 4096;
+}
+
 int __wrap_drmIoctl(int fd, unsigned long request, void *arg)
 {
 	assert_int_equal(fd, 42);
@@ -73,6 +85,8 @@ int __wrap_drmIoctl(int fd, unsigned long request, void *arg)
 		take_bind(arg);
 	else if (request == DRM_IOCTL_XEN_USERPTR_EXEC)
 		take_exec(arg);
+	else if (request == DRM_IOCTL_XEN_USERPTR_LOST)
+		take_lost(arg);
 	errno = fake.error;
 	return fake.error ? -1 : 0;
 }
@@ -175,6 +189,74 @@ static void allocations_fail(void **state)
 	assert_int_equal(fake.nr, 0);
 }
 
+static void lost_next_looks_from_the_offset(void **state)
+{
+	uint64_t offset = 4096, length = 1;
+
+	(void)state;
+	assert_int_equal(xuptr_lost_next(&device, 17, &offset, &length), 0);
+	assert_int_equal(fake.in.lost.handle, 17);
+	assert_int_equal(fake.in.lost.offset, 4096);
+	assert_int_equal(fake.in.lost.pad, 0);
+	assert_int_equal(offset, 8192);
+	assert_int_equal(length, 4096);
+	fake.error = ENODEV;
+	offset = 0;
+	assert_int_equal(xuptr_lost_next(&device, 17, &offset, &length), -ENODEV);
+	assert_int_equal(offset, 0);
+	assert_int_equal(length, 4096);
+}
+
+/* A pipe stands in for the render node. */
+static void lost_read_gives_what_is_there(void **state)
+{
+	const struct drm_xen_userptr_event_lost event = {
+		.base = { DRM_XEN_USERPTR_EVENT_LOST, sizeof(event) },
+		.handle = 17, .flags = DRM_XEN_USERPTR_LOST_MISSED,
+		.offset = 4096, .length = 8192,
+	};
+	const struct drm_event other = { 1, sizeof(other) };
+	struct xuptr_lost lost = { 0 };
+	struct xuptr_device node;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	node.fd = ends[0];
+	assert_int_equal(xuptr_lost_read(&node, 0, &lost), -ETIMEDOUT);
+	assert_int_equal(xuptr_lost_read(&node, 1000000, &lost), -ETIMEDOUT);
+	assert_int_equal(write(ends[1], &event, sizeof(event)), sizeof(event));
+	assert_int_equal(xuptr_lost_read(&node, -1, &lost), 0);
+	assert_int_equal(lost.object, 17);
+	assert_int_equal(lost.flags, XUPTR_LOST_MISSED);
+	assert_int_equal(lost.offset, 4096);
+	assert_int_equal(lost.length, 8192);
+	assert_int_equal(write(ends[1], &other, sizeof(other)), sizeof(other));
+	assert_int_equal(xuptr_lost_read(&node, 0, &lost), -EPROTO);
+	close(ends[1]);
+	close(ends[0]);
+}
+
+static void lost_signal_sets_the_descriptor_up(void **state)
+{
+	struct xuptr_device node;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	node.fd = ends[0];
+	assert_int_equal(xuptr_lost_signal(&node, SIGUSR1), 0);
+	assert_int_equal(fcntl(node.fd, F_GETOWN), getpid());
+	assert_int_equal(fcntl(node.fd, F_GETSIG), SIGUSR1);
+	assert_true(fcntl(node.fd, F_GETFL) & O_ASYNC);
+	assert_int_equal(xuptr_lost_signal(&node, 0), 0);
+	assert_false(fcntl(node.fd, F_GETFL) & O_ASYNC);
+	assert_int_equal(xuptr_lost_signal(&node, 10000), -EINVAL);
+	close(ends[1]);
+	close(ends[0]);
+	assert_int_equal(xuptr_lost_signal(&node, SIGUSR1), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +267,9 @@ int main(void)
 		cmocka_unit_test_setup(unmap_names_no_object, setup),
 		cmocka_unit_test_setup(exec_passes_syncs, setup),
 		cmocka_unit_test_setup(allocations_fail, setup),
+		cmocka_unit_test_setup(lost_next_looks_from_the_offset, setup),
+		cmocka_unit_test_setup(lost_read_gives_what_is_there, setup),
+		cmocka_unit_test_setup(lost_signal_sets_the_descriptor_up, setup),
 	};
 
 	return cmocka_run_group_tests_name("libxenuserptr", tests, NULL, NULL);

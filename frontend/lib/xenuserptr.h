@@ -106,11 +106,13 @@ struct xuptr_range {
 
 /** The GPU may only read; needed for memory that the program may not write. */
 #define XUPTR_READONLY (1U << 0)
+/** Say so (xuptr_lost_read()) when contents of the object are gone. */
+#define XUPTR_TELL_LOST (1U << 1)
 
 /**
  * xuptr_register() - register ranges of memory as one object
  * @ranges: become one contiguous buffer, in this order
- * @flags: XUPTR_READONLY or 0
+ * @flags: XUPTR_READONLY, XUPTR_TELL_LOST
  * @object: (out) handle, owned by the caller until xuptr_unregister()
  * @error_range: (out) NULL, or where to put the index of the range that
  *	caused an error (written on failure only)
@@ -228,6 +230,50 @@ int xuptr_fence_wait(struct xuptr_device *device, uint32_t syncobj,
  */
 int xuptr_advise(struct xuptr_device *device, uint32_t object, uint32_t advice,
 		 uint64_t offset, uint64_t length);
+
+/** Contents that are gone. */
+struct xuptr_lost {
+	uint32_t object;	/* as xuptr_register() returned it */
+	uint32_t flags;		/* XUPTR_LOST_* */
+	uint64_t offset;
+	uint64_t length;
+};
+
+/** the connection has ended; the range is the whole object */
+#define XUPTR_LOST_CONNECTION	(1U << 0)
+/** earlier ones found no room: ask xuptr_lost_next() of every object */
+#define XUPTR_LOST_MISSED	(1U << 1)
+
+/**
+ * xuptr_lost_signal() - send a signal when contents of an object are gone
+ * @signal: to this process; 0: none any more
+ *
+ * For objects registered with XUPTR_TELL_LOST, beside what xuptr_lost_read()
+ * returns. The signal has no arguments of use; SIGIO kills a program that has
+ * no handler for it. Errors: -EINVAL (no such signal).
+ */
+int xuptr_lost_signal(struct xuptr_device *device, int signal);
+
+/**
+ * xuptr_lost_read() - wait until contents are gone
+ * @timeout: nanoseconds from now, 0: don't wait, negative: for ever
+ *
+ * Of objects that were registered through @device with XUPTR_TELL_LOST. Or poll
+ * xuptr_fd() for POLLIN. Up to 128 are kept unread. Errors: -ETIMEDOUT.
+ */
+int xuptr_lost_read(struct xuptr_device *device, int64_t timeout,
+		    struct xuptr_lost *lost);
+
+/**
+ * xuptr_lost_next() - which contents of an object are gone
+ * @offset: look from there on; (out) the first that is gone
+ * @length: (out) of that run; 0: nothing is gone from there on
+ *
+ * For every object. Errors: -ENOENT, -EINVAL, -ENODEV (the connection has ended: what
+ * the host had moved away is gone, and what that was nobody knows).
+ */
+int xuptr_lost_next(struct xuptr_device *device, uint32_t object,
+		    uint64_t *offset, uint64_t *length);
 
 #if defined(__cplusplus)
 }

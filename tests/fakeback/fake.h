@@ -32,6 +32,7 @@ enum fake_job {
 	FAKE_JOB_FAULT = 1,		/* GPU fault at 0xdead000 */
 	FAKE_JOB_REFUSE = 2,		/* answered INVALID */
 	FAKE_JOB_STUCK = 3,		/* until its VM goes */
+	FAKE_JOB_LOST = 4,		/* pages 1 and 2 of all objects are lost */
 	FAKE_JOB_BAD_RSP_ID = 16,
 	FAKE_JOB_BAD_RSP_OP = 17,
 	FAKE_JOB_BAD_RSP_PROD = 18,

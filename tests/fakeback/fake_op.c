@@ -152,6 +152,22 @@ static void job_error(struct fake *fake, uint32_t timeline, uint64_t seqno,
 	fake_event(fake, &evt);
 }
 
+static void objects_lose(struct fake *fake)
+{
+	struct xen_userptrif_evt evt = { .type = XENUSERPTR_EVT_LOST };
+	uint32_t i;
+
+	evt.op.lost.first_page = 1;
+	evt.op.lost.nr_pages = 2;
+	for (i = 0; i < FAKE_OBJECTS; i++) {
+		if (!fake->object[i].id || fake->object[i].kept ||
+		    fake->object[i].nr_pages < 3)
+			continue;
+		evt.op.lost.obj_id = fake->object[i].id;
+		fake_event(fake, &evt);
+	}
+}
+
 static void job_end(struct fake *fake, uint32_t timeline, uint64_t seqno)
 {
 	xen_wmb();
@@ -253,7 +269,13 @@ static void exec(struct fake *fake, const struct xen_userptrif_exec *exec,
 	if (what == FAKE_JOB_FAULT)
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_GPU_FAULT);
-	if (what == FAKE_JOB_OK || what == FAKE_JOB_FAULT)
+	if (what == FAKE_JOB_LOST) {
+		objects_lose(fake);
+		job_error(fake, exec->timeline, exec->seqno,
+			  XENUSERPTR_STATUS_LOST);
+	}
+	if (what == FAKE_JOB_OK || what == FAKE_JOB_FAULT ||
+	    what == FAKE_JOB_LOST)
 		job_end(fake, exec->timeline, exec->seqno);
 	fake_respond(fake, rsp);
 }

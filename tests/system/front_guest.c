@@ -16,11 +16,13 @@
  *   unmap PAGES          register, munmap, bind must say ESTALE
  *   discard PAGES        register, bind, MADV_DONTNEED, EXEC must say ESTALE
  *   partly PAGES         the same without a change of the pages
+ *   lost                 contents get lost; those who asked are told
  *
  * Exit code: 0 as expected, 1 not, 99 could not try.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +270,108 @@ static int do_discard(size_t nr, int change)
 	return want("exec", job_queue(0, 0, 0, &syncobj), 0);
 }
 
+#define LOST_PAGES	8U
+#define LOST_ROOM	128	/* events that a file keeps unread */
+
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number)
+{
+	(void)number;
+	signals = signals + 1;
+}
+
+/* Jobs of code 4 lose pages 1 and 2 of every object. */
+static int lose(unsigned int times)
+{
+	uint32_t syncobj;
+	int err = -ENODATA;
+
+	while (times-- && err == -ENODATA) {
+		must("exec", job_queue(0, 4, 0, &syncobj));
+		err = xuptr_fence_wait(device, syncobj, TIMEOUT_NS);
+		must("fence_destroy", xuptr_fence_destroy(device, syncobj));
+	}
+	return want("fence", err, -ENODATA);
+}
+
+static int told(uint32_t object, uint32_t flags, uint64_t offset,
+		uint64_t length)
+{
+	struct xuptr_lost lost = { 0 };
+
+	return want("told", xuptr_lost_read(device, TIMEOUT_NS, &lost), 0) ||
+	       want("object", (int)lost.object, (int)object) ||
+	       want("flags", (int)lost.flags, (int)flags) ||
+	       want("offset", (int)lost.offset, (int)offset) ||
+	       want("length", (int)lost.length, (int)length);
+}
+
+static int told_no_more(void)
+{
+	struct xuptr_lost lost;
+
+	return want("told more", xuptr_lost_read(device, 0, &lost), -ETIMEDOUT);
+}
+
+static int next_is(uint32_t object, uint64_t from, int err, uint64_t offset,
+		   uint64_t length)
+{
+	uint64_t got = 0;
+
+	if (want("next", xuptr_lost_next(device, object, &from, &got), err))
+		return 1;
+	return !err && (want("offset", (int)from, (int)offset) ||
+			want("length", (int)got, (int)length));
+}
+
+static int lost_asked(uint32_t object)
+{
+	return told_no_more() ||
+	       next_is(object, 0, 0, LOST_PAGES * XUPTR_PAGE_SIZE, 0) ||
+	       next_is(object, 5, -EINVAL, 0, 0) ||
+	       next_is(object + 1000, 0, -ENOENT, 0, 0) || lose(1) ||
+	       told(object, 0, XUPTR_PAGE_SIZE, 2 * XUPTR_PAGE_SIZE) ||
+	       want("signals", (int)signals, 1) || told_no_more();
+}
+
+/* Who reads nothing is signalled, and told later that there was more. */
+static int lost_unread(uint32_t object)
+{
+	int i, bad = lose(LOST_ROOM + 20);
+
+	for (i = 0; !bad && i < LOST_ROOM; i++)
+		bad = told(object, 0, XUPTR_PAGE_SIZE, 2 * XUPTR_PAGE_SIZE);
+	return bad || told_no_more() ||
+	       want("signals", (int)signals, LOST_ROOM + 21) || lose(1) ||
+	       told(object, XUPTR_LOST_MISSED, XUPTR_PAGE_SIZE,
+		    2 * XUPTR_PAGE_SIZE);
+}
+
+static int do_lost(void)
+{
+	uint32_t asked, other, syncobj;
+	size_t size = LOST_PAGES * XUPTR_PAGE_SIZE;
+
+	signal(SIGUSR2, on_signal);
+	must("signal", xuptr_lost_signal(device, SIGUSR2));
+	must("register", xuptr_register_one(device, pages_make(LOST_PAGES),
+					    size, XUPTR_TELL_LOST, &asked));
+	other = pages_register(pages_make(LOST_PAGES), LOST_PAGES);
+	must("vm_create", xuptr_vm_create(device, &vm));
+	if (lost_asked(asked) ||
+	    next_is(other, 0, 0, XUPTR_PAGE_SIZE, 2 * XUPTR_PAGE_SIZE) ||
+	    next_is(other, 2 * XUPTR_PAGE_SIZE, 0, 2 * XUPTR_PAGE_SIZE,
+		    XUPTR_PAGE_SIZE) ||
+	    next_is(other, 3 * XUPTR_PAGE_SIZE, 0, size, 0) ||
+	    lost_unread(asked))
+		return 1;
+	/* It breaks the protocol, and the connection ends. */
+	must("exec", job_queue(0, 20, 0, &syncobj));
+	return told(asked, XUPTR_LOST_CONNECTION, 0, size) || told_no_more() ||
+	       next_is(other, 0, -ENODEV, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -298,6 +402,8 @@ int main(int argc, char **argv)
 		return do_discard(first, 1);
 	if (!strcmp(what, "partly"))
 		return do_discard(first, 0);
+	if (!strcmp(what, "lost"))
+		return do_lost();
 	fprintf(stderr, "front-guest: no command %s\n", what);
 	return 99;
 }
