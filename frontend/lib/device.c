@@ -29,7 +29,8 @@ static bool is_our_driver(int fd)
 
 static int node_open(const char *node)
 {
-	int fd = open(node, O_RDWR | O_CLOEXEC);
+	/* Reading events must not block; nothing else depends on that. */
+	int fd = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;

@@ -56,8 +56,7 @@ int xuptr_fence_destroy(struct xuptr_device *device, uint32_t syncobj)
 	return drmSyncobjDestroy(device->fd, syncobj) ? -errno : 0;
 }
 
-/* The absolute time that syncobj waits want. */
-static int64_t deadline(int64_t timeout)
+int64_t xuptr_deadline(int64_t timeout)
 {
 	struct timespec now;
 	int64_t sum;
@@ -84,7 +83,7 @@ int xuptr_fence_wait(struct xuptr_device *device, uint32_t syncobj, int64_t time
 {
 	int file, ret;
 
-	ret = drmSyncobjWait(device->fd, &syncobj, 1, deadline(timeout), 0, NULL);
+	ret = drmSyncobjWait(device->fd, &syncobj, 1, xuptr_deadline(timeout), 0, NULL);
 	if (ret)
 		return ret == -ETIME ? -ETIMEDOUT : ret;
 	if (drmSyncobjExportSyncFile(device->fd, syncobj, &file))

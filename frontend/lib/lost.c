@@ -22,28 +22,19 @@ int xuptr_lost_signal(struct xuptr_device *device, int signal)
 	return fcntl(device->fd, F_SETFL, flags) ? -errno : 0;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* 0: there is an event; -ETIMEDOUT, or -errno. */
-static int event_wait(struct xuptr_device *device, int64_t timeout)
+static int event_wait(struct xuptr_device *device, int64_t end)
 {
 	struct pollfd pollfd = { .fd = device->fd, .events = POLLIN };
-	int64_t end = timeout < 0 ? 0 : now_ns() + timeout;
 	struct timespec left;
 	int ret;
 
 	do {
-		int64_t ns = timeout < 0 ? 0 : end - now_ns();
+		int64_t ns = end - xuptr_deadline(0);
 
 		left.tv_sec = ns > 0 ? (time_t)(ns / 1000000000) : 0;
 		left.tv_nsec = ns > 0 ? (long)(ns % 1000000000) : 0;
-		ret = ppoll(&pollfd, 1, timeout < 0 ? NULL : &left, NULL);
+		ret = ppoll(&pollfd, 1, &left, NULL);
 	} while (ret < 0 && errno == EINTR);
 	if (ret < 0)
 		return -errno;
@@ -54,11 +45,13 @@ int xuptr_lost_read(struct xuptr_device *device, int64_t timeout,
 		    struct xuptr_lost *lost)
 {
 	struct drm_xen_userptr_event_lost event;
+	int64_t end = xuptr_deadline(timeout);
 	ssize_t got;
 	int ret;
 
+	/* Another thread may be faster; the descriptor does not block. */
 	do {
-		ret = event_wait(device, timeout);
+		ret = event_wait(device, end);
 		if (ret)
 			return ret;
 		got = read(device->fd, &event, sizeof(event));

@@ -19,4 +19,7 @@ int xuptr_ioctl(struct xuptr_device *device, unsigned long request, void *arg);
 struct drm_xen_userptr_sync *xuptr_syncs_convert(const struct xuptr_sync *syncs,
 						 uint32_t nr_syncs);
 
+/* CLOCK_MONOTONIC in ns; INT64_MAX for a negative timeout: for ever. */
+int64_t xuptr_deadline(int64_t timeout);
+
 #endif /* XUPTR_PRIVATE_H */

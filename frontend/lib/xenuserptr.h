@@ -81,7 +81,11 @@ int xuptr_open(const char *node, struct xuptr_device **device);
  */
 void xuptr_close(struct xuptr_device *device);
 
-/** xuptr_fd() - the DRM descriptor, owned by @device, for poll and libdrm */
+/**
+ * xuptr_fd() - the DRM descriptor, owned by @device, for poll and libdrm
+ *
+ * It is open with O_NONBLOCK.
+ */
 int xuptr_fd(const struct xuptr_device *device);
 
 /** xuptr_get_info() - what the GPU and the limits are. Errors: -ENODEV */
