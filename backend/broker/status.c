@@ -67,6 +67,18 @@ static struct json_object *status_buckets(const struct worker_time *time)
 	return buckets;
 }
 
+static struct json_object *status_time(const struct worker_time *from)
+{
+	struct json_object *time = json_object_new_object();
+
+	status_put_number(time, "count", status_get(&from->count));
+	status_put_number(time, "sum_us", status_get(&from->sum_us));
+	status_put_number(time, "max_us", status_get(&from->max_us));
+	json_object_object_add(time, "buckets", status_buckets(from));
+	return time;
+}
+
+/* Of what has happened: the document must fit into a socket. */
 static struct json_object *status_times(const struct worker_status *status)
 {
 	static const char *const names[] = {
@@ -77,16 +89,10 @@ static struct json_object *status_times(const struct worker_status *status)
 	struct json_object *times = json_object_new_object();
 	uint32_t i;
 
-	for (i = 0; i < MIG_NR_TIMES; i++) {
-		const struct worker_time *from = &status->time[i];
-		struct json_object *time = json_object_new_object();
-
-		status_put_number(time, "count", status_get(&from->count));
-		status_put_number(time, "sum_us", status_get(&from->sum_us));
-		status_put_number(time, "max_us", status_get(&from->max_us));
-		json_object_object_add(time, "buckets", status_buckets(from));
-		json_object_object_add(times, names[i], time);
-	}
+	for (i = 0; i < MIG_NR_TIMES; i++)
+		if (status_get(&status->time[i].count))
+			json_object_object_add(times, names[i],
+					       status_time(&status->time[i]));
 	return times;
 }
 

@@ -79,4 +79,22 @@ CHECK_TARGETS += check-daemon
 check-probes: $(DAEMON_BIN)
 	@tests/daemon/check-probes $(DAEMON_BIN)
 
-CHECK_TARGETS += check-probes
+# What is no trace is refused, and one that was recorded is understood.
+.PHONY: check-replay
+check-replay: $(CTL_BIN)
+	@mkdir -p $(DT_BUILD)
+	@trace=tests/unit/data/migrate.trace; bad=$(DT_BUILD)/bad.trace; \
+	fails() { ! $(CTL_BIN) replay $$bad >/dev/null 2>&1 || { \
+		echo "check-replay: fail: $$1 is taken for a trace"; exit 1; }; }; \
+	$(CTL_BIN) replay $$trace >$(DT_BUILD)/replay.log && \
+		grep -q '^ .* WANT ' $(DT_BUILD)/replay.log && \
+		grep -q '^ .*-> COPY ' $(DT_BUILD)/replay.log && \
+		tail -n 1 $(DT_BUILD)/replay.log | grep -q 'the same as' || { \
+		tail -n 3 $(DT_BUILD)/replay.log; echo "check-replay: fail"; exit 1; }; \
+	head -c 20000 $$trace >$$bad; fails "one that is cut"; \
+	{ head -c 19840 $$trace; tail -c +20001 $$trace; } >$$bad; fails "one that lacks an event"; \
+	tail -c +2 $$trace >$$bad; fails "what has no head"; \
+	: >$$bad; fails "an empty file"; \
+	echo "check-replay: pass"
+
+CHECK_TARGETS += check-probes check-replay

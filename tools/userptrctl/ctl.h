@@ -54,6 +54,7 @@ int ctl_migrate(struct ctl *ctl);
 int ctl_policy(struct ctl *ctl);
 int ctl_map(struct ctl *ctl);
 int ctl_top(struct ctl *ctl);
+int ctl_replay(struct ctl *ctl);
 
 /** ctl_error() - one line on stderr; returns @code */
 int ctl_error(enum ctl_exit code, const char *format, ...)

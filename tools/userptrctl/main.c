@@ -17,15 +17,17 @@
 static const struct {
 	const char *name;
 	int (*run)(struct ctl *ctl);
+	bool is_alone;	/* needs no Xen */
 } ctl_commands[] = {
-	{ "attach", ctl_attach },
-	{ "detach", ctl_detach },
-	{ "list", ctl_list },
-	{ "stat", ctl_stat },
-	{ "migrate", ctl_migrate },
-	{ "policy", ctl_policy },
-	{ "map", ctl_map },
-	{ "top", ctl_top },
+	{ "attach", ctl_attach, false },
+	{ "detach", ctl_detach, false },
+	{ "list", ctl_list, false },
+	{ "stat", ctl_stat, false },
+	{ "migrate", ctl_migrate, false },
+	{ "policy", ctl_policy, false },
+	{ "map", ctl_map, false },
+	{ "top", ctl_top, false },
+	{ "replay", ctl_replay, true },
 };
 
 static const struct option ctl_options[] = {
@@ -50,6 +52,7 @@ static void ctl_help(FILE *out)
 	      "       userptrctl policy DOMAIN[/DEVID] manual|first-use|hint|pressure\n"
 	      "       userptrctl map DOMAIN[/DEVID] [OBJECT] [--json|--svg]\n"
 	      "       userptrctl top [DOMAIN] [--interval SECONDS] [--once] [--json]\n"
+	      "       userptrctl replay FILE\n"
 	      "\n"
 	      "attach  give a guest a userptr device; prints its number. Keys:\n"
 	      "          devid=N        number of the device (default: the first free one)\n"
@@ -65,6 +68,7 @@ static void ctl_help(FILE *out)
 	      "policy  what moves memory by itself\n"
 	      "map     the objects of a guest, or where the pages of one are\n"
 	      "top     devices and objects by what moves, again and again\n"
+	      "replay  a trace that was recorded: events, and what followed from them\n"
 	      "\n"
 	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain or device,\n"
 	      "            4 userptrd does not answer, 5 timed out\n", out);
@@ -80,6 +84,8 @@ static int ctl_run(struct ctl *ctl, const char *command)
 			break;
 	if (i == sizeof(ctl_commands) / sizeof(ctl_commands[0]))
 		return ctl_error(CTL_USAGE, "unknown command '%s'", command);
+	if (ctl_commands[i].is_alone)
+		return ctl_commands[i].run(ctl);
 	ctl->xs = xs_open(0);
 	if (!ctl->xs)
 		return ctl_error(CTL_FAILED, "cannot open xenstore: %s",
