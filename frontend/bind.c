@@ -103,8 +103,9 @@ static int bind_take_object(struct drm_file *file, struct xu_vm *vm,
 	if (err)
 		return err;
 	*obj_id = obj->id;
-	return xa_err(xa_store(&vm->objs, obj->id, xa_mk_value(1),
-			       GFP_KERNEL));
+	return xu_fault() ? -ENOMEM :
+		xa_err(xa_store(&vm->objs, obj->id, xa_mk_value(1),
+				GFP_KERNEL));
 }
 
 static int bind_fill_op(struct drm_file *file, struct xu_vm *vm,
@@ -236,8 +237,9 @@ static int bind_run(struct drm_file *file, struct xu_vm *vm,
 
 	if (!job)
 		return -ENOMEM;
-	job->bind = kvzalloc(struct_size(job->bind, obj, args->nr_ops),
-			     GFP_KERNEL_ACCOUNT);
+	job->bind = xu_fault() ? NULL :
+		kvzalloc(struct_size(job->bind, obj, args->nr_ops),
+			 GFP_KERNEL_ACCOUNT);
 	if (!job->bind)
 		goto err_job;
 	err = bind_fill(file, vm, args, ops, job);
@@ -280,8 +282,9 @@ int xu_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	err = bind_check(args, vm->conn);
 	if (err)
 		goto put_vm;
-	ops = vmemdup_array_user(u64_to_user_ptr(args->ops), args->nr_ops,
-				 sizeof(*ops));
+	ops = xu_fault() ? ERR_PTR(-ENOMEM) :
+		vmemdup_array_user(u64_to_user_ptr(args->ops), args->nr_ops,
+				   sizeof(*ops));
 	err = PTR_ERR_OR_ZERO(ops);
 	if (err)
 		goto put_vm;

@@ -48,8 +48,9 @@ ranges_copy(struct drm_xen_userptr_create *args, u64 *total)
 		return ERR_PTR(-EINVAL);
 	if (args->nr_ranges > XU_MAX_RANGES)
 		return ERR_PTR(-E2BIG);
-	ranges = vmemdup_array_user(u64_to_user_ptr(args->ranges),
-				    args->nr_ranges, sizeof(*ranges));
+	ranges = xu_fault() ? ERR_PTR(-ENOMEM) :
+		vmemdup_array_user(u64_to_user_ptr(args->ranges),
+				   args->nr_ranges, sizeof(*ranges));
 	if (IS_ERR(ranges))
 		return ranges;
 	for (i = 0, *total = 0; i < args->nr_ranges; i++) {
@@ -147,7 +148,8 @@ static int create_once(struct xu_conn *conn, struct drm_file *file,
 	if (!err)
 		err = object_create(obj, &args->error_range);
 	if (!err)
-		err = drm_gem_handle_create(file, &obj->gem, &args->handle);
+		err = xu_fault() ? -ENOMEM :
+			drm_gem_handle_create(file, &obj->gem, &args->handle);
 	if (!err)
 		WRITE_ONCE(obj->tell_handle, args->handle);
 	drm_gem_object_put(&obj->gem);

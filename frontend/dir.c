@@ -20,8 +20,8 @@ static int kpages_alloc(struct xu_kpages *kpages)
 		kpages->entry[i].page = NULL;
 	}
 	for (i = 0; i < kpages->nr; i++) {
-		kpages->entry[i].page = alloc_page(GFP_KERNEL_ACCOUNT |
-						   __GFP_ZERO);
+		kpages->entry[i].page = xu_fault() ? NULL :
+			alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 		if (!kpages->entry[i].page)
 			return -ENOMEM;
 	}
@@ -52,7 +52,8 @@ struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr)
 	struct xu_kpages *kpages;
 	int err;
 
-	kpages = kvzalloc(struct_size(kpages, entry, nr), GFP_KERNEL_ACCOUNT);
+	kpages = xu_fault() ? NULL :
+		kvzalloc(struct_size(kpages, entry, nr), GFP_KERNEL_ACCOUNT);
 	if (!kpages)
 		return ERR_PTR(-ENOMEM);
 	kpages->nr = nr;

@@ -24,7 +24,8 @@ struct workqueue_struct *xu_job_wq;
 
 struct xu_file *xu_file_create(struct drm_file *file)
 {
-	struct xu_file *xf = kzalloc(sizeof(*xf), GFP_KERNEL_ACCOUNT);
+	struct xu_file *xf = xu_fault() ? NULL :
+		kzalloc(sizeof(*xf), GFP_KERNEL_ACCOUNT);
 
 	if (!xf)
 		return NULL;

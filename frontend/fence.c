@@ -58,7 +58,8 @@ static const struct dma_fence_ops job_fence_ops = {
 
 struct xu_job *xu_job_alloc(void)
 {
-	struct xu_job *job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
+	struct xu_job *job = xu_fault() ? NULL :
+		kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 
 	if (!job)
 		return NULL;
@@ -375,7 +376,8 @@ void xu_queue_kick(struct xu_queue *queue)
 
 struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 engine, bool is_bind)
 {
-	struct xu_queue *queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	struct xu_queue *queue = xu_fault() ? NULL :
+		kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!queue)
@@ -390,7 +392,7 @@ struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 engine, bool is_bind)
 	queue->context = dma_fence_context_alloc(1);
 	if (is_bind)
 		return queue;
-	err = xu_timeline_alloc(vm->conn, queue);
+	err = xu_fault() ? -ENOSPC : xu_timeline_alloc(vm->conn, queue);
 	if (err) {
 		kfree(queue);
 		return ERR_PTR(err);

@@ -75,7 +75,8 @@ int xu_grefs_alloc(u32 count, grant_ref_t *head)
 
 	if (WARN_ON(!count || count > GREFS_PER_CALL))
 		return -EINVAL;
-	err = gnttab_alloc_grant_references(count + reserve, &all);
+	err = xu_fault() ? -ENOSPC :
+		gnttab_alloc_grant_references(count + reserve, &all);
 	if (err)
 		return -ENOSPC;
 	while (count--)
@@ -117,7 +118,8 @@ static int grant_get(struct xu_grants *grants, struct page *page,
 		return 0;
 	}
 	*gref = gnttab_claim_grant_reference(head);
-	err = xa_err(xa_store(table, pfn, entry_make(*gref, 1), GFP_KERNEL));
+	err = xu_fault() ? -ENOMEM :
+		xa_err(xa_store(table, pfn, entry_make(*gref, 1), GFP_KERNEL));
 	if (err) {
 		gnttab_release_grant_reference(head, *gref);
 		return err;

@@ -90,6 +90,14 @@ static const struct mmu_interval_notifier_ops range_notifier_ops = {
 	.invalidate = range_invalidate,
 };
 
+static int range_watch(struct xu_range *range)
+{
+	return mmu_interval_notifier_insert(&range->notifier, range->obj->mm,
+					    range->addr,
+					    (unsigned long)range->nr_pages *
+					    PAGE_SIZE, &range_notifier_ops);
+}
+
 int xu_object_watch(struct xu_object *obj)
 {
 	struct xu_range *range;
@@ -98,11 +106,7 @@ int xu_object_watch(struct xu_object *obj)
 
 	for (i = 0; i < obj->nr_ranges; i++) {
 		range = &obj->ranges[i];
-		err = mmu_interval_notifier_insert(&range->notifier, obj->mm,
-						   range->addr,
-						   (unsigned long)
-						   range->nr_pages * PAGE_SIZE,
-						   &range_notifier_ops);
+		err = xu_fault() ? -ENOMEM : range_watch(range);
 		if (err)
 			return err;
 		range->watched = true;

@@ -162,8 +162,9 @@ int xu_object_register(struct xu_object *obj)
 {
 	int err;
 
-	err = xa_alloc_cyclic(&obj->conn->objs, &obj->id, obj, xa_limit_32b,
-			      &obj->conn->next_obj_id, GFP_KERNEL);
+	err = xu_fault() ? -ENOMEM :
+		xa_alloc_cyclic(&obj->conn->objs, &obj->id, obj, xa_limit_32b,
+				&obj->conn->next_obj_id, GFP_KERNEL);
 	if (err < 0)
 		return err;
 	err = object_send_create(obj);
@@ -361,9 +362,15 @@ static void object_init(struct xu_object *obj, struct xu_conn *conn, u64 size)
 }
 
 struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
+static void *object_array(size_t nr, size_t size)
+{
+	return xu_fault() ? NULL : kvcalloc(nr, size, GFP_KERNEL_ACCOUNT);
+}
+
 				  u32 nr_ranges, bool readonly)
 {
-	struct xu_object *obj = kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
+	struct xu_object *obj = xu_fault() ? NULL :
+		kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
 	struct xu_user *user = xu_user_get(current_uid());
 
 	if (!obj || !user)
@@ -372,14 +379,12 @@ struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
 	obj->nr_ranges = nr_ranges;
 	obj->readonly = readonly;
 	obj->user = user;
-	obj->pages = kvmalloc_array(obj->nr_pages, sizeof(*obj->pages),
-				    GFP_KERNEL_ACCOUNT);
-	obj->ranges = kvcalloc(nr_ranges, sizeof(*obj->ranges),
-			       GFP_KERNEL_ACCOUNT);
-	obj->gone = kvcalloc(BITS_TO_LONGS(obj->nr_pages),
-			     sizeof(*obj->gone), GFP_KERNEL_ACCOUNT);
-	obj->lost = kvcalloc(BITS_TO_LONGS(obj->nr_pages),
-			     sizeof(*obj->lost), GFP_KERNEL_ACCOUNT);
+	obj->pages = object_array(obj->nr_pages, sizeof(*obj->pages));
+	obj->ranges = object_array(nr_ranges, sizeof(*obj->ranges));
+	obj->gone = object_array(BITS_TO_LONGS(obj->nr_pages),
+				 sizeof(*obj->gone));
+	obj->lost = object_array(BITS_TO_LONGS(obj->nr_pages),
+				 sizeof(*obj->lost));
 	if (!obj->pages || !obj->ranges || !obj->gone || !obj->lost)
 		goto err_arrays;
 	__module_get(THIS_MODULE);

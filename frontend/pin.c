@@ -83,8 +83,9 @@ static int range_pin_batch(struct xu_object *obj, unsigned long addr, u32 count)
 	int tries, ret = -EAGAIN;
 
 	for (tries = 0; tries < PIN_RETRIES && ret == -EAGAIN; tries++)
-		ret = pin_user_pages_fast(addr, count, flags,
-					  obj->pages + obj->nr_pinned);
+		ret = xu_fault() ? -ENOMEM :
+			pin_user_pages_fast(addr, count, flags,
+					    obj->pages + obj->nr_pinned);
 	if (!ret || ret == -EAGAIN || ret == -EOPNOTSUPP)
 		return -EFAULT;
 	return ret;

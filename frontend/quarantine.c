@@ -64,7 +64,8 @@ static struct xu_user *user_find(kuid_t uid)
 
 struct xu_user *xu_user_get(kuid_t uid)
 {
-	struct xu_user *made = kzalloc(sizeof(*made), GFP_KERNEL);
+	struct xu_user *made = xu_fault() ? NULL :
+		kzalloc(sizeof(*made), GFP_KERNEL);
 	struct xu_user *user;
 
 	spin_lock(&users_lock);

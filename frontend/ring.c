@@ -207,7 +207,8 @@ static void ring_call_done(struct xu_req *req, int err,
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
 		 struct xen_userptrif_rsp *rsp, unsigned long timeout)
 {
-	struct ring_call *call = kzalloc(sizeof(*call), GFP_KERNEL);
+	struct ring_call *call = xu_fault() ? NULL :
+		kzalloc(sizeof(*call), GFP_KERNEL);
 	long left;
 	int err;
 

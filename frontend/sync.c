@@ -57,7 +57,7 @@ static int sync_add_out(struct drm_file *file,
 	out->point = sync->point;
 	if (!sync->point)
 		return 0;
-	out->chain = dma_fence_chain_alloc();
+	out->chain = xu_fault() ? NULL : dma_fence_chain_alloc();
 	return out->chain ? 0 : -ENOMEM;
 }
 
@@ -80,6 +80,11 @@ static int syncs_add(struct drm_file *file,
 	return err;
 }
 
+static void *syncs_array(u32 nr, size_t size)
+{
+	return xu_fault() ? NULL : kvcalloc(nr, size, GFP_KERNEL_ACCOUNT);
+}
+
 int xu_syncs_parse(struct drm_file *file, u64 user_syncs, u32 nr_syncs,
 		   struct xu_syncs *syncs)
 {
@@ -91,13 +96,13 @@ int xu_syncs_parse(struct drm_file *file, u64 user_syncs, u32 nr_syncs,
 		return 0;
 	if (nr_syncs > XU_MAX_SYNCS)
 		return -E2BIG;
-	copy = vmemdup_array_user(u64_to_user_ptr(user_syncs), nr_syncs,
-				  sizeof(*copy));
+	copy = xu_fault() ? ERR_PTR(-ENOMEM) :
+		vmemdup_array_user(u64_to_user_ptr(user_syncs), nr_syncs,
+				   sizeof(*copy));
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
-	syncs->in = kvcalloc(nr_syncs, sizeof(*syncs->in), GFP_KERNEL_ACCOUNT);
-	syncs->out = kvcalloc(nr_syncs, sizeof(*syncs->out),
-			      GFP_KERNEL_ACCOUNT);
+	syncs->in = syncs_array(nr_syncs, sizeof(*syncs->in));
+	syncs->out = syncs_array(nr_syncs, sizeof(*syncs->out));
 	if (syncs->in && syncs->out)
 		err = syncs_add(file, copy, nr_syncs, syncs);
 	kvfree(copy);

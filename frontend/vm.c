@@ -157,7 +157,8 @@ static void vm_create_done(struct xu_req *req, int err,
 
 static struct xu_vm *vm_alloc(struct xu_conn *conn, struct xu_file *xf)
 {
-	struct xu_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	struct xu_vm *vm = xu_fault() ? NULL :
+		kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 
 	if (!vm)
 		return NULL;
@@ -182,8 +183,9 @@ static int vm_register(struct xu_vm *vm)
 	struct xu_conn *conn = vm->conn;
 	int err;
 
-	err = xa_alloc_cyclic(&conn->vms, &vm->id, vm, xa_limit_32b, &conn->next_vm_id,
-			      GFP_KERNEL);
+	err = xu_fault() ? -ENOMEM :
+		xa_alloc_cyclic(&conn->vms, &vm->id, vm, xa_limit_32b,
+				&conn->next_vm_id, GFP_KERNEL);
 	if (err < 0)
 		return err;
 	vm->req.pkt.operation = XENUSERPTR_OP_VM_CREATE;
@@ -223,7 +225,8 @@ int xu_vm_create_ioctl(struct drm_device *drm, void *data,
 	err = vm ? vm_register(vm) : -ENOMEM;
 	if (err)
 		goto put;
-	err = xa_alloc(&xf->vms, &args->vm_id, vm, xa_limit_31b, GFP_KERNEL);
+	err = xu_fault() ? -ENOMEM :
+		xa_alloc(&xf->vms, &args->vm_id, vm, xa_limit_31b, GFP_KERNEL);
 	if (err)
 		xu_vm_release(vm);
 put:
@@ -291,7 +294,8 @@ static struct xu_queue *vm_queue_locked(struct xu_vm *vm, u32 engine)
 	queue = xa_load(&vm->queues, engine);
 	if (queue)
 		return queue;
-	err = xa_reserve(&vm->queues, engine, GFP_KERNEL);
+	err = xu_fault() ? -ENOMEM :
+		xa_reserve(&vm->queues, engine, GFP_KERNEL);
 	if (err)
 		return ERR_PTR(err);
 	queue = xu_queue_create(vm, engine, false);

@@ -588,3 +588,6 @@ void xu_debugfs_init(struct xu_device *xd);
 
 extern const struct attribute_group *xu_sysfs_groups[];
 #endif /* XEN_USERPTR_H */
+/* fault.c: true once, at the call that the parameter fail_nth names. */
+bool xu_fault(void);
+
