@@ -22,7 +22,10 @@
 #include "trace.h"
 #include "xen_userptr.h"
 
-#define QUIESCE_TIMEOUT		(20 * HZ)
+static unsigned int quiesce_timeout = 20;
+module_param(quiesce_timeout, uint, 0644);
+MODULE_PARM_DESC(quiesce_timeout,
+		 "Seconds that a suspend waits until the backend has brought all data home (default 20)");
 
 static unsigned int ring_page_order = 2;
 module_param(ring_page_order, uint, 0644);
@@ -342,7 +345,8 @@ static int xu_suspend(struct xenbus_device *xdev)
 
 	if (!conn)
 		return 0;
-	err = xu_ring_call(conn, &pkt, NULL, QUIESCE_TIMEOUT);
+	err = xu_ring_call(conn, &pkt, NULL,
+			   min(READ_ONCE(quiesce_timeout), 3600U) * HZ);
 	if (err)
 		dev_warn(&xdev->dev, "data may be lost by the suspend: %d\n",
 			 err);
