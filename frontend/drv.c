@@ -151,6 +151,7 @@ struct xu_device *xu_device_create(struct xenbus_device *xdev)
 	init_waitqueue_head(&xd->release_wait);
 	spin_lock_init(&xd->check_lock);
 	INIT_LIST_HEAD(&xd->check_list);
+	INIT_LIST_HEAD(&xd->trim_list);
 	xu_grants_init(&xd->grants, xdev->otherend_id);
 	xu_debugfs_init(xd);
 	return xd;

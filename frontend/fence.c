@@ -176,6 +176,8 @@ static void queue_put_done(struct xu_queue *queue, struct list_head *done)
 		if (job->error)
 			xu_count(vm->xd, XU_STAT_JOB_ERRORS);
 		queue_uncount(queue);
+		if (!queue->is_bind)
+			xu_trims_retry(vm->xd);
 		job_deps_free(job);
 		if (!job->sent)
 			xu_bind_free(job->bind);

@@ -132,6 +132,7 @@ void xu_object_uncheck(struct xu_object *obj)
 {
 	spin_lock(&obj->xd->check_lock);
 	list_del_init(&obj->check_link);
+	list_del_init(&obj->trim_link);
 	spin_unlock(&obj->xd->check_lock);
 }
 

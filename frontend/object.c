@@ -349,6 +349,7 @@ static void object_init(struct xu_object *obj, struct xu_conn *conn, u64 size)
 	spin_lock_init(&obj->lock);
 	init_completion(&obj->created);
 	INIT_LIST_HEAD(&obj->check_link);
+	INIT_LIST_HEAD(&obj->trim_link);
 	INIT_LIST_HEAD(&obj->retry_link);
 	INIT_WORK(&obj->end_work, object_end_work);
 	INIT_WORK(&obj->release_work, object_release_work);
@@ -361,12 +362,12 @@ static void object_init(struct xu_object *obj, struct xu_conn *conn, u64 size)
 	drm_gem_private_object_init(&obj->xd->drm, &obj->gem, size);
 }
 
-struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
 static void *object_array(size_t nr, size_t size)
 {
 	return xu_fault() ? NULL : kvcalloc(nr, size, GFP_KERNEL_ACCOUNT);
 }
 
+struct xu_object *xu_object_alloc(struct xu_conn *conn, u64 size,
 				  u32 nr_ranges, bool readonly)
 {
 	struct xu_object *obj = xu_fault() ? NULL :

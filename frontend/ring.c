@@ -32,6 +32,7 @@ static const int status_errno[] = {
 	[XENUSERPTR_STATUS_CANCELED]	= -ECANCELED,
 	[XENUSERPTR_STATUS_LOST]	= -ENODATA,
 	[XENUSERPTR_STATUS_IO]		= -EIO,
+	[XENUSERPTR_STATUS_BUSY]	= -EBUSY,
 };
 
 int xu_status_to_errno(u32 status)

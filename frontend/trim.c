@@ -7,7 +7,8 @@
  *   -> answer -> work -> grants ended, pages unpinned -> the next run
  *
  * The answer only says when to try; the hypervisor's word ends a pin, as
- * everywhere. What the backend will not give back stays until the object ends.
+ * everywhere. After BUSY the same is tried again when a job has ended; what the backend
+ * will not give back otherwise stays until the object ends.
  * While a run is on its way the object stays LIVE: a release or a lost
  * connection waits for its end (object.c). Both steps run in the object's release
  * work, so never at once. Locking: xu_object.lock.
@@ -20,6 +21,8 @@
 
 /* Pages of one OBJ_TRIM: bounds the time that the work below takes. */
 #define TRIM_MAX	65536UL
+/* Jobs between two tries, at most. */
+#define TRIM_GAP_MAX	1024U
 
 /* The first run of pages that are gone and still ours; 0: there is none. */
 static u32 trim_find(const struct xu_object *obj, u32 *first)
@@ -62,6 +65,7 @@ static void trim_collect(struct xu_object *obj)
 		WRITE_ONCE(obj->pages[i], NULL);
 	trim_account(obj, trim->nr_pages - left);
 	obj->no_trim = left;
+	obj->trim_gap = 0;
 	trace_xen_userptr_trim(obj, 0);
 }
 
@@ -78,6 +82,45 @@ static void trim_done(struct xu_req *req, int err,
 	xu_object_put(obj);
 }
 
+/*
+ * Lock held. Every try makes the guest's other requests wait a little, so it becomes
+ * rarer; and one is made when nothing runs any more.
+ */
+static bool trim_is_due(const struct xu_object *obj)
+{
+	return obj->xd->nr_ended >= obj->trim_after ||
+	       !atomic_read(&obj->conn->nr_jobs);
+}
+
+static void trim_wait_for_job(struct xu_object *obj)
+{
+	struct xu_device *xd = obj->xd;
+
+	if (obj->trim_idle) {
+		obj->no_trim = true; /* what is it waiting for? */
+		return;
+	}
+	spin_lock(&xd->check_lock);
+	if (!trim_is_due(obj))
+		list_add_tail(&obj->trim_link, &xd->trim_list);
+	spin_unlock(&xd->check_lock);
+}
+
+void xu_trims_retry(struct xu_device *xd)
+{
+	struct xu_object *obj, *next;
+
+	spin_lock(&xd->check_lock);
+	xd->nr_ended++;
+	list_for_each_entry_safe(obj, next, &xd->trim_list, trim_link) {
+		if (!trim_is_due(obj))
+			continue;
+		list_del_init(&obj->trim_link);
+		xu_object_collect(obj);
+	}
+	spin_unlock(&xd->check_lock);
+}
+
 void xu_object_trim_finish(struct xu_object *obj)
 {
 	bool answered;
@@ -88,11 +131,21 @@ void xu_object_trim_finish(struct xu_object *obj)
 	spin_unlock(&obj->lock);
 	if (!answered)
 		return;
-	if (obj->trim_err)
+	if (obj->trim_err == -EBUSY)
+		trim_wait_for_job(obj);
+	else if (obj->trim_err)
 		obj->no_trim = true;
 	else
 		trim_collect(obj);
 	xu_object_trimmed(obj);
+}
+
+/* Nobody looks at these before the answer. */
+static void trim_note_jobs(struct xu_object *obj)
+{
+	obj->trim_idle = !atomic_read(&obj->conn->nr_jobs);
+	obj->trim_gap = clamp(2 * obj->trim_gap, 1U, TRIM_GAP_MAX);
+	obj->trim_after = READ_ONCE(obj->xd->nr_ended) + obj->trim_gap;
 }
 
 void xu_object_trim(struct xu_object *obj)
@@ -102,7 +155,8 @@ void xu_object_trim(struct xu_object *obj)
 
 	spin_lock(&obj->lock);
 	if (obj->state != XU_OBJECT_LIVE || obj->trimming || obj->no_trim ||
-	    obj->released || obj->conn_lost)
+	    obj->released || obj->conn_lost || !obj->conn->can_trim ||
+	    !list_empty_careful(&obj->trim_link))
 		goto unlock;
 	nr = trim_find(obj, &first);
 	if (!nr)
@@ -114,6 +168,7 @@ void xu_object_trim(struct xu_object *obj)
 	pkt->op.obj_trim.nr_pages = nr;
 	obj->trim_req.done = trim_done;
 	obj->trimming = true;
+	trim_note_jobs(obj);
 	xu_object_get(obj);
 	if (xu_ring_submit(obj->conn, &obj->trim_req)) {
 		obj->trimming = false;

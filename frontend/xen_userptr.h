@@ -124,6 +124,7 @@ struct xu_conn {
 	struct list_head backlog;	/* requests that wait for a slot */
 	int broken;			/* 0, or why it cannot be used */
 
+	bool can_trim;			/* the backend takes OBJ_TRIM */
 	u32 nr_ring_pages;
 	void *ring_pages;
 	grant_ref_t ring_gref[XU_MAX_RING_PAGES];
@@ -221,6 +222,10 @@ struct xu_object {
 	bool trim_answered;		/* lock: ... but for trim_finish */
 	int trim_err;			/* lock */
 	bool no_trim;			/* release_work: it keeps what it has */
+	/* release_work, and check_lock while it is on trim_list: */
+	bool trim_idle;			/* sent when no job was there */
+	u32 trim_gap;			/* jobs between two tries */
+	u64 trim_after;			/* jobs ended before the next try */
 	bool conn_lost;			/* lock: ... while trimming */
 
 	struct mm_struct *mm;
@@ -245,6 +250,7 @@ struct xu_object {
 	bool partly_gone;		/* some of it was; set once */
 	unsigned long *gone;		/* bitmap of pages that were unmapped */
 	struct list_head check_link;	/* xd->check_list: check or stale */
+	struct list_head trim_link;	/* xd->trim_list: was BUSY */
 	u32 lost_pages;			/* xa_lock of conn->objs */
 	unsigned long *lost;		/* ... bitmap of them; bits only come */
 	struct xu_file *tell;		/* asked to be told; or NULL */
@@ -292,6 +298,8 @@ int xu_object_usable(struct xu_object *obj, struct xu_conn *conn);
 
 /* trim.c: give back what the program unmapped, when something else is left */
 void xu_object_trim(struct xu_object *obj);
+/* A job ended: try again what was BUSY, if it is time. Process context. */
+void xu_trims_retry(struct xu_device *xd);
 /* End what was answered, if anything was. */
 void xu_object_trim_finish(struct xu_object *obj);
 /* Take the NULLs out of the pages. Nobody else uses the object any more. */
@@ -313,7 +321,7 @@ int xu_vm_check_objects(struct xu_vm *vm);
 /* Was any of these pages, or all of the object, unmapped by the program? */
 bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr);
 bool xu_object_all_gone(struct xu_object *obj);
-/* Take an object off the list of those to compare. */
+/* Take an object off the lists of those to compare and to trim. */
 void xu_object_uncheck(struct xu_object *obj);
 
 /* lost.c */
@@ -560,6 +568,8 @@ struct xu_device {
 	wait_queue_head_t release_wait;
 	spinlock_t check_lock;
 	struct list_head check_list;	/* check_lock: objects to compare */
+	struct list_head trim_list;	/* check_lock: wait for a job's end */
+	u64 nr_ended;			/* check_lock: EXECs that ended */
 	atomic_long_t nr_pages;		/* of objects that are not released */
 	atomic_t nr_objects;
 	atomic64_t stat[XU_STAT_NR];
@@ -583,11 +593,11 @@ void xu_xenbus_conn_closed(struct xu_conn *conn);
 /* The backend is Connected: ask what it is and show the render node. */
 void xu_xenbus_conn_start(struct xu_conn *conn);
 
+/* fault.c: true once, at the call that the parameter fail_nth names. */
+bool xu_fault(void);
+
 /* debugfs.c: before the node is registered */
 void xu_debugfs_init(struct xu_device *xd);
 
 extern const struct attribute_group *xu_sysfs_groups[];
 #endif /* XEN_USERPTR_H */
-/* fault.c: true once, at the call that the parameter fail_nth names. */
-bool xu_fault(void);
-

@@ -190,6 +190,8 @@ static int conn_offer(struct xu_device *xd)
 	conn = xu_conn_create(xd, order);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
+	conn->can_trim = xenbus_read_unsigned(xdev->otherend,
+					      XENUSERPTR_FIELD_TRIM, 0);
 	spin_lock(&xd->conn_lock);
 	old = xd->conn; /* one that breaks by itself may not be closed yet */
 	xd->conn = conn;

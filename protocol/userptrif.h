@@ -30,6 +30,7 @@
 #define XENUSERPTR_FIELD_EVT_RING_REF   "evt-ring-ref"
 #define XENUSERPTR_FIELD_FENCE_REF      "fence-ref"
 #define XENUSERPTR_FIELD_REVOCABLE      "feature-revocable"
+#define XENUSERPTR_FIELD_TRIM           "feature-trim"
 #define XENUSERPTR_FIELD_MAX_PAGES      "max-pages"
 #define XENUSERPTR_FIELD_MAX_OBJECTS    "max-objects"
 #define XENUSERPTR_FIELD_MAX_VMS        "max-vms"
@@ -74,6 +75,7 @@
 #define XENUSERPTR_STATUS_CANCELED      13 /* its VM or the device went away */
 #define XENUSERPTR_STATUS_LOST          14 /* contents are gone */
 #define XENUSERPTR_STATUS_IO            15 /* the host's GPU driver failed */
+#define XENUSERPTR_STATUS_BUSY          16 /* not now: a job uses it */
 
 /* VM_CREATE: a GPU address space. The frontend chooses vm_id. */
 struct xen_userptrif_vm_create {

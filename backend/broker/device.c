@@ -130,6 +130,7 @@ static int device_write_keys(struct device *device)
 		{ .key = XENUSERPTR_FIELD_BE_VERSIONS },
 		{ .key = XENUSERPTR_FIELD_MAX_RING_ORDER },
 		{ .key = XENUSERPTR_FIELD_REVOCABLE },
+		{ .key = XENUSERPTR_FIELD_TRIM, .value = "1" },
 	};
 
 	snprintf(items[0].value, sizeof(items[0].value), "%d",

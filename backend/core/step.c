@@ -88,7 +88,7 @@ void op_begin(struct core *core, struct core_op *op, enum core_op_type type,
 
 uint32_t status_clean(uint32_t status)
 {
-	return status <= XENUSERPTR_STATUS_IO ? status : XENUSERPTR_STATUS_IO;
+	return status <= XENUSERPTR_STATUS_BUSY ? status : XENUSERPTR_STATUS_IO;
 }
 
 static bool item_run(struct core *core, uint32_t item, struct core_op *op)

@@ -17,6 +17,8 @@
 #include "back.h"
 #include "trace.h"
 
+/* Jobs are waited for shortly, since the guest's other requests wait with them. */
+#define TRIM_WAIT_IDLE	(HZ / 5)
 #define TRIM_WAIT	(2 * HZ)
 
 static void back_dmabuf_invalidate(struct dma_buf *dmabuf)
@@ -120,7 +122,7 @@ static int back_trim_wait_idle(struct back_object *object)
 {
 	long left = dma_resv_wait_timeout(&object->resv,
 					  DMA_RESV_USAGE_BOOKKEEP, true,
-					  TRIM_WAIT);
+					  TRIM_WAIT_IDLE);
 
 	if (left < 0)
 		return -EINTR;

@@ -229,7 +229,7 @@ static void work_trim(struct work_env *env, struct work *work)
 				  work->op.first, work->op.nr);
 	if (ret)
 		log_debug("trim of %u pages: %s", work->op.nr, strerror(-ret));
-	work->status = work_status(ret);
+	work->status = ret == -EBUSY ? XENUSERPTR_STATUS_BUSY : work_status(ret);
 }
 
 /* The broker opens the GPU: the sandbox has no open(). */

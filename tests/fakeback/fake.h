@@ -65,6 +65,7 @@ struct fake {
 	uint32_t domid;
 	uint32_t devid;
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
+	bool trim;			/* say that it takes OBJ_TRIM */
 	unsigned int mute;		/* operation that is not answered */
 	unsigned int refuse_queries;	/* the next so many are refused */
 	unsigned int bad_queries;	/* then so many are answered wrongly */

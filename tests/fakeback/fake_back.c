@@ -108,6 +108,7 @@ static void device_offer(struct fake *fake)
 	node_write(fake, fake->back, XENUSERPTR_FIELD_MAX_RING_ORDER, "2");
 	node_write(fake, fake->back, XENUSERPTR_FIELD_REVOCABLE, "0");
 	state_set(fake, XenbusStateInitWait);
+	node_write(fake, fake->back, XENUSERPTR_FIELD_TRIM, fake->trim ? "1" : "0");
 }
 
 static void device_close(struct fake *fake)
@@ -203,7 +204,7 @@ static void loop(struct fake *fake)
 		if (got_term)
 			stop(fake);
 		if (got_usr1)
-			fake_unmap_kept(fake);
+			on_usr1(fake);
 		got_usr1 = 0;
 		if (fds[0].revents)
 			on_store(fake);
@@ -250,6 +251,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 		else if (!strncmp(argv[i], "bad-queries=", 12))
 			fake->bad_queries = (unsigned int)atoi(argv[i] + 12);
 		else if (!strncmp(argv[i], "objects=", 8))
+		else if (!strcmp(argv[i], "trim"))
+			fake->trim = true;
 			fake->max_objects = (uint32_t)atoi(argv[i] + 8);
 	}
 }

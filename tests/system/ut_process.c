@@ -169,10 +169,12 @@ static void unmap_while_busy(void)
 /* A job that is too long to wait for keeps what it may use, and ends well. */
 static void unmap_while_long_busy(void)
 {
+	unsigned long pinned;
 	uint32_t syncobj;
 	struct ut_mem m;
 
 	ut_mem_open(&m);
+	pinned = ut_pinned_pages();
 	gpu_cmd_busy(&m.cmd, 20 * UT_SOME_TIME_NS);
 	ut_mem_fill(&m, 0, UT_MEM_PAGES, 0x99);
 	UT_ERRNO(__ut_exec(&m.ut, 0, UT_CMD_VA, gpu_cmd_octets(&m.cmd), &syncobj), 0);
@@ -180,6 +182,9 @@ static void unmap_while_long_busy(void)
 	UT_ERRNO(ut_fence_wait(m.ut.fd, syncobj), 0);
 	UT_CHECK(ut_mem_word(&m, 0) == 0x99 && ut_mem_word(&m, 7) == 0x99, "the rest");
 	ut_mem_check_kept(&m, 0xff & ~0x30, 0xd00);
+	/* Now the job is over, what was unmapped goes. */
+	UT_CHECK(ut_wait_pinned(pinned - 2), "%lu pages stay pinned, of %lu", ut_pinned_pages(),
+		 pinned);
 	ut_close(&m.ut);
 }
 

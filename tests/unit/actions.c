@@ -181,7 +181,7 @@ static void do_complete(struct fake *fake, struct source *src)
 		return;
 	place = source_below(src, fake->nr_pending);
 	if (one_in(src, 24))
-		status = 1 + source_below(src, XENUSERPTR_STATUS_IO);
+		status = 1 + source_below(src, XENUSERPTR_STATUS_BUSY);
 	if (fake->pending[place].type == CORE_OP_READ_BIND)
 		for (i = 0; i < fake->pending[place].nr; i++)
 			list[i] = random_op(src);
@@ -194,7 +194,7 @@ static void do_job_end(struct fake *fake, struct source *src)
 {
 	uint32_t job = source_below(src, fake->limits.max_jobs);
 	uint32_t status = one_in(src, 4) ?
-			  1 + source_below(src, XENUSERPTR_STATUS_IO) : OK;
+			  1 + source_below(src, XENUSERPTR_STATUS_BUSY) : OK;
 
 	if (fake->job[job].running && !fake->job[job].ended)
 		FAKE_ASSERT(fake_job_end(fake, job, status, 0x1000) == 0);

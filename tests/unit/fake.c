@@ -73,7 +73,7 @@ static void respond(struct fake *fake, const struct xen_userptrif_rsp *rsp)
 {
 	FAKE_ASSERT(fake->in_flight[rsp->id]);
 	FAKE_ASSERT(rsp->operation && !rsp->reserved);
-	FAKE_ASSERT(rsp->status <= XENUSERPTR_STATUS_IO);
+	FAKE_ASSERT(rsp->status <= XENUSERPTR_STATUS_BUSY);
 	fake->answers_by_status[rsp->status]++;
 	fake->in_flight[rsp->id] = false;
 	fake->answered[rsp->id] = true;

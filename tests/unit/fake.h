@@ -82,7 +82,7 @@ struct fake {
 	uint64_t error_seqno[XENUSERPTR_MAX_TIMELINES]; /* of the last event */
 
 	unsigned int ops_by_type[CORE_OP_FENCE + 1];
-	unsigned int answers_by_status[XENUSERPTR_STATUS_IO + 1];
+	unsigned int answers_by_status[XENUSERPTR_STATUS_BUSY + 1];
 
 	bool in_flight[FAKE_IDS];
 	bool answered[FAKE_IDS];

@@ -30,7 +30,7 @@ static void compare_idle(struct fake *fake)
 /* What the lives were made of: a random test that does nothing must show. */
 struct census {
 	unsigned int ops[CORE_OP_FENCE + 1];
-	unsigned int answers[XENUSERPTR_STATUS_IO + 1];
+	unsigned int answers[XENUSERPTR_STATUS_BUSY + 1];
 };
 
 static void census_add(struct census *census, const struct fake *fake)
@@ -39,7 +39,7 @@ static void census_add(struct census *census, const struct fake *fake)
 
 	for (i = 0; i <= CORE_OP_FENCE; i++)
 		census->ops[i] += fake->ops_by_type[i];
-	for (i = 0; i <= XENUSERPTR_STATUS_IO; i++)
+	for (i = 0; i <= XENUSERPTR_STATUS_BUSY; i++)
 		census->answers[i] += fake->answers_by_status[i];
 }
 
@@ -57,7 +57,7 @@ static void census_judge(const struct census *census)
 	for (i = 0; i <= CORE_OP_FENCE; i++)
 		printf(" %u", census->ops[i]);
 	printf("\nanswers by status:");
-	for (i = 0; i <= XENUSERPTR_STATUS_IO; i++)
+	for (i = 0; i <= XENUSERPTR_STATUS_BUSY; i++)
 		printf(" %u", census->answers[i]);
 	printf("\n");
 	for (i = 0; i <= CORE_OP_FENCE; i++)

@@ -468,7 +468,7 @@ static void step_fail_nth_op(void **state)
 	do {
 		fake->fail_at = fake->nr_answered + ++n;
 		fake->nr_failed = 0;
-		fake->fail_status = 1 + n % XENUSERPTR_STATUS_IO;
+		fake->fail_status = 1 + n % XENUSERPTR_STATUS_BUSY;
 		walk_failing(fake);
 		walk_clean_up(fake);
 	} while (fake->nr_failed);
