@@ -5,7 +5,7 @@
  *
  * usage: bench-va create ROUNDS     CREATE of 4,000 ranges and of one range, as large
  *        bench-va munmap ROUNDS     the notifier's time: 4 KiB and 256 MiB unmapped
- *        bench-va exec ROUNDS       an empty job, to its fence; notifications
+ *        bench-va exec ROUNDS       an empty job, to its fence: median; notifications
  *        bench-va queue JOBS        many at once: jobs for one notification
  */
 #include <err.h>
@@ -161,21 +161,33 @@ static void job_wait(uint32_t syncobj)
 	need(xuptr_fence_destroy(device, syncobj), "fence_destroy");
 }
 
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void bench_exec(unsigned long rounds)
 {
+	double *took = calloc(rounds + 1, sizeof(*took)), start;
 	uint64_t sent, received;
 	uint32_t vm, length = job_make(&vm);
 	unsigned long i;
-	double start;
 
+	if (!took)
+		err(99, "memory");
 	job_wait(job_queue(vm, length));
 	sent = stat_get("notifications");
 	received = stat_get("interrupts");
 	for (i = 0; i < rounds; i++) {
 		start = now();
 		job_wait(job_queue(vm, length));
-		printf("sample exec_round_trip %.6f\n", now() - start);
+		took[i] = now() - start;
 	}
+	qsort(took, rounds, sizeof(*took), by_size);
+	printf("sample exec_round_trip %.6f\n", took[rounds / 2]);
+	free(took);
 	printf("sample exec_sent %.2f\n", (double)(stat_get("notifications") - sent) / rounds);
 	printf("sample exec_received %.2f\n", (double)(stat_get("interrupts") - received) / rounds);
 }

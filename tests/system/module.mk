@@ -50,6 +50,12 @@ $(BUILD)/bin/bench-gnttab: tests/system/bench_gnttab.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxengnttab
 
+RIG_PROGRAMS += $(BUILD)/bin/bench-evtchn
+
+$(BUILD)/bin/bench-evtchn: tests/system/bench_evtchn.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxenevtchn
+
 RIG_PROGRAMS += $(BUILD)/bin/va-diff
 CHECK_TARGETS += $(BUILD)/bin/va-diff
 
