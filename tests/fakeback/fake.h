@@ -46,6 +46,7 @@ enum fake_job {
 
 #define FAKE_OBJECTS	4096U
 #define FAKE_STUCK	512U
+#define FAKE_LATE	16U
 
 struct fake_object {
 	uint32_t id;			/* 0: free */
@@ -64,9 +65,12 @@ struct fake_stuck {
 struct fake {
 	uint32_t domid;
 	uint32_t devid;
-	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
 	bool trim;			/* say that it takes OBJ_TRIM */
+	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
 	unsigned int mute;		/* operation that is not answered */
+	unsigned int late;		/* operation that SIGUSR1 answers */
+	struct xen_userptrif_req late_req[FAKE_LATE];
+	uint32_t nr_late;
 	unsigned int refuse_queries;	/* the next so many are refused */
 	unsigned int bad_queries;	/* then so many are answered wrongly */
 	uint32_t max_objects;
@@ -102,6 +106,7 @@ void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt);
 
 /* fake_op.c: one request. */
 void fake_handle(struct fake *fake, const struct xen_userptrif_req *req);
+void fake_answer_late(struct fake *fake);
 void fake_unmap_kept(struct fake *fake);
 void fake_unmap_all(struct fake *fake);
 

@@ -2,10 +2,11 @@
 /*
  * fake-back: see fake.h. The main loop and the states of xenstore.
  *
- * usage: fake-back DOMID DEVID [keep] [mute=OPERATION] [objects=N]
+ * usage: fake-back DOMID DEVID [keep] [trim] [mute=OPERATION] [late=OPERATION] [objects=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
- * SIGUSR1. mute: this operation gets no answer. SIGTERM: close the device as
+ * SIGUSR1. mute: this operation gets no answer. late: it is answered at
+ * SIGUSR1, and at once from then on. trim: OBJ_TRIM is offered, and refused. SIGTERM: close the device as
  * a backend that is stopped does, and exit. The device's directories must be
  * there; without them they are made.
  */
@@ -107,8 +108,8 @@ static void device_offer(struct fake *fake)
 	node_write(fake, fake->back, XENUSERPTR_FIELD_BE_VERSIONS, "1");
 	node_write(fake, fake->back, XENUSERPTR_FIELD_MAX_RING_ORDER, "2");
 	node_write(fake, fake->back, XENUSERPTR_FIELD_REVOCABLE, "0");
-	state_set(fake, XenbusStateInitWait);
 	node_write(fake, fake->back, XENUSERPTR_FIELD_TRIM, fake->trim ? "1" : "0");
+	state_set(fake, XenbusStateInitWait);
 }
 
 static void device_close(struct fake *fake)
@@ -189,6 +190,12 @@ static void stop(struct fake *fake)
 	exit(0);
 }
 
+static void on_usr1(struct fake *fake)
+{
+	fake_unmap_kept(fake);
+	fake_answer_late(fake);
+}
+
 static void loop(struct fake *fake)
 {
 	struct pollfd fds[2] = {
@@ -234,8 +241,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	int i;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [mute=OPERATION] [objects=N]\n"
-			"  [refuse-queries=N] [bad-queries=N]\n");
+		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [trim] [mute=OPERATION] [late=OPERATION]\n"
+			"  [objects=N] [refuse-queries=N] [bad-queries=N]\n");
 		exit(99);
 	}
 	fake->domid = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -244,15 +251,17 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	for (i = 3; i < argc; i++) {
 		if (!strcmp(argv[i], "keep"))
 			fake->keep = true;
+		else if (!strcmp(argv[i], "trim"))
+			fake->trim = true;
 		else if (!strncmp(argv[i], "mute=", 5))
 			fake->mute = (unsigned int)atoi(argv[i] + 5);
+		else if (!strncmp(argv[i], "late=", 5))
+			fake->late = (unsigned int)atoi(argv[i] + 5);
 		else if (!strncmp(argv[i], "refuse-queries=", 15))
 			fake->refuse_queries = (unsigned int)atoi(argv[i] + 15);
 		else if (!strncmp(argv[i], "bad-queries=", 12))
 			fake->bad_queries = (unsigned int)atoi(argv[i] + 12);
 		else if (!strncmp(argv[i], "objects=", 8))
-		else if (!strcmp(argv[i], "trim"))
-			fake->trim = true;
 			fake->max_objects = (uint32_t)atoi(argv[i] + 8);
 	}
 }

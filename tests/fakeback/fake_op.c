@@ -55,6 +55,7 @@ void fake_unmap_all(struct fake *fake)
 		if (fake->object[i].map)
 			object_unmap(fake, &fake->object[i]);
 	fake->nr_objects = 0;
+	fake->nr_late = 0;
 	memset(fake->stuck, 0, sizeof(fake->stuck));
 }
 
@@ -327,6 +328,10 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 
 	if (fake->mute == req->operation)
 		return;
+	if (fake->late == req->operation && fake->nr_late < FAKE_LATE) {
+		fake->late_req[fake->nr_late++] = *req;
+		return;
+	}
 	switch (req->operation) {
 	case XENUSERPTR_OP_EXEC:
 		exec(fake, &req->op.exec, &rsp);
@@ -349,9 +354,21 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 	case XENUSERPTR_OP_ADVISE:
 		break;
 	default:
+		printf("fake-back: operation %u\n", req->operation);
 		rsp.status = XENUSERPTR_STATUS_UNSUPPORTED;
 	}
 	if (rsp.status)
 		rsp.u.error_index = ~0U;
 	fake_respond(fake, &rsp);
+}
+
+void fake_answer_late(struct fake *fake)
+{
+	uint32_t i, nr = fake->nr_late;
+
+	fake->late = 0;
+	fake->nr_late = 0;
+	for (i = 0; i < nr && fake->connected; i++)
+		fake_handle(fake, &fake->late_req[i]);
+	printf("fake-back: %u late answers\n", nr);
 }

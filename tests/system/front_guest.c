@@ -7,6 +7,7 @@
  *
  *   register PAGES       register, check the charge, unregister
  *   hold PAGES           register, print "held", wait for ever
+ *   half PAGES           the same after the second half was unmapped
  *   loop PAGES ROUNDS    register and unregister again and again
  *   job CODE [COUNT]     jobs of this code (fake.h); prints the fence's errno
  *   stuck COUNT          queue jobs that do not end, print "queued", wait
@@ -102,9 +103,12 @@ static int do_register(size_t nr)
 	return want("VmPin", (int)pinned_kib(), 0);
 }
 
-static void __attribute__((noreturn)) do_hold(size_t nr)
+static void __attribute__((noreturn)) do_hold(size_t nr, size_t unmap)
 {
-	pages_register(pages_make(nr), nr);
+	char *memory = pages_make(nr);
+
+	pages_register(memory, nr);
+	munmap(memory + (nr - unmap) * XUPTR_PAGE_SIZE, unmap * XUPTR_PAGE_SIZE);
 	puts("held");
 	for (;;)
 		pause();
@@ -383,7 +387,9 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "register"))
 		return do_register(first);
 	if (!strcmp(what, "hold"))
-		do_hold(first);
+		do_hold(first, 0);
+	if (!strcmp(what, "half"))
+		do_hold(first, first / 2);
 	if (!strcmp(what, "loop"))
 		return do_loop(first, second);
 	if (!strcmp(what, "job"))

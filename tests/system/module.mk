@@ -5,13 +5,13 @@ DRM_LIBS = $(shell pkg-config --libs libdrm)
 
 UT_SOURCES := $(addprefix tests/system/,userptr_test.c ut.c ut_create.c ut_bind.c \
 	ut_exec.c ut_limits.c ut_mem.c ut_memory.c ut_process.c ut_va.c ut_share.c ut_gpus.c \
-	gpu_cmd.c)
+	ut_mm.c ut_stress.c ut_fail.c ut_apart.c gpu_cmd.c)
 # Built by the rig only: the host's headers may lack drm/vgem_drm.h.
 RIG_PROGRAMS += $(BUILD)/bin/userptr-test
 
 $(BUILD)/bin/userptr-test: $(UT_SOURCES) $(wildcard tests/system/*.h protocol/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -Iprotocol -Itests/softgpu $(DRM_CFLAGS) \
+	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Iprotocol -Itests/softgpu $(DRM_CFLAGS) \
 		-o $@ $(UT_SOURCES) $(DRM_LIBS)
 
 RIG_PROGRAMS += $(BUILD)/bin/main-job

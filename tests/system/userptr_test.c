@@ -18,9 +18,15 @@
 static const struct ut_case *const tables[] = {
 	ut_create_cases, ut_bind_cases, ut_exec_cases, ut_limit_cases, ut_scenario_cases,
 	ut_memory_cases, ut_process_cases, ut_va_cases, ut_share_cases, ut_gpus_cases,
+	ut_mm_cases, ut_stress_cases, ut_fail_cases, ut_apart_cases,
 };
 
 #define NR_TABLES	(sizeof(tables) / sizeof(tables[0]))
+
+static bool for_scenarios(const struct ut_case *table)
+{
+	return table == ut_scenario_cases || table == ut_apart_cases;
+}
 
 static void list(void)
 {
@@ -28,7 +34,7 @@ static void list(void)
 	size_t t;
 
 	for (t = 0; t < NR_TABLES; t++)
-		for (c = tables[t]; c->name && tables[t] != ut_scenario_cases; c++)
+		for (c = tables[t]; c->name && !for_scenarios(tables[t]); c++)
 			puts(c->name);
 }
 
@@ -90,6 +96,9 @@ static const struct {
 	{ "va", ut_va_cases },
 	{ "share", ut_share_cases },
 	{ "gpus", ut_gpus_cases },
+	{ "mm", ut_mm_cases },
+	{ "stress", ut_stress_cases },
+	{ "fail", ut_fail_cases },
 };
 
 static int run_group_named(const char *name)

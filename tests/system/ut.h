@@ -44,6 +44,10 @@ extern const struct ut_case ut_process_cases[];
 extern const struct ut_case ut_va_cases[];
 extern const struct ut_case ut_share_cases[];
 extern const struct ut_case ut_gpus_cases[];
+extern const struct ut_case ut_mm_cases[];
+extern const struct ut_case ut_stress_cases[];
+extern const struct ut_case ut_fail_cases[];
+extern const struct ut_case ut_apart_cases[];
 
 #define UT_FAIL(...) \
 	(printf("%s:%d: ", __func__, __LINE__), printf(__VA_ARGS__), printf("\n"), exit(1))

@@ -38,4 +38,7 @@ unsigned long ut_pinned_pages(void);
 /* Does the number of pinned pages become @want? The release runs by itself. */
 bool ut_wait_pinned(unsigned long want);
 
+/* One whole use of the GPU (ut_fail.c); fails the case if something is left of it. */
+void ut_fail_once(void);
+
 #endif /* UT_MEM_H */
