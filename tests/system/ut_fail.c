@@ -18,10 +18,9 @@
 #include "ut_mem.h"
 
 #define FAIL_NTH	"/sys/module/xen_userptr/parameters/fail_nth"
-#define MAX_STEPS	2000
+#define MAX_STEPS	1000
 #define NR_RANGES	3
-/* The directory of all ranges has two pages. */
-#define RANGE_PAGES	400
+#define RANGE_PAGES	5
 #define OCTETS		(NR_RANGES * RANGE_PAGES * UT_PAGE)
 
 struct use {

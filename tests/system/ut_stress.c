@@ -20,6 +20,19 @@
 #define MANY		24
 #define FUZZ_CALLS	4000
 
+/* Address spaces of a closed file go by themselves, and there may be few. */
+static void vm_create(struct ut *ut)
+{
+	int tries, ret = -EDQUOT;
+
+	for (tries = 0; tries < 3000 && ret == -EDQUOT; tries++) {
+		ret = __ut_vm_create(ut->fd, &ut->vm);
+		if (ret)
+			usleep(10000);
+	}
+	UT_ERRNO(ret, 0);
+}
+
 /* ------------------------------------------------------ one after another */
 
 enum many {
@@ -131,7 +144,7 @@ static void thread_round(struct thread *t, unsigned int round)
 	struct ut_batch batch;
 	struct gpu_cmd cmd;
 
-	UT_ERRNO(__ut_vm_create(ut.fd, &ut.vm), 0);
+	vm_create(&ut);
 	ut_batch_open(&batch, &ut, &cmd);
 	handle = ut_create_one(ut.fd, memory, UT_MEM_PAGES * UT_PAGE, 0);
 	ut_map(&ut, handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
@@ -270,22 +283,6 @@ static void random_seed(void)
 	printf("seed %#llx\n", (unsigned long long)random_state);
 }
 
-/* Address spaces of a closed file go by themselves, and there may be few. */
-static void wait_vms(void)
-{
-	int tries, ret = -EDQUOT, fd = ut_node_open();
-	uint32_t vm;
-
-	for (tries = 0; tries < 3000 && ret == -EDQUOT; tries++) {
-		ret = __ut_vm_create(fd, &vm);
-		if (ret)
-			usleep(10000);
-	}
-	UT_ERRNO(ret, 0);
-	UT_ERRNO(__ut_vm_destroy(fd, vm), 0);
-	close(fd);
-}
-
 static void userptr_fuzzing(void)
 {
 	struct ut_mem m, after;
@@ -296,7 +293,10 @@ static void userptr_fuzzing(void)
 	fuzz(&m, &worked);
 	printf("%u of %u calls worked\n", worked, FUZZ_CALLS);
 	ut_close(&m.ut);
-	wait_vms();
+	after.ut.fd = ut_node_open();
+	vm_create(&after.ut);
+	UT_ERRNO(__ut_vm_destroy(after.ut.fd, after.ut.vm), 0);
+	close(after.ut.fd);
 	ut_mem_open(&after);
 	ut_mem_fill(&after, 0, UT_MEM_PAGES, 0x900d);
 	UT_ERRNO(ut_run(&after.batch, &after.cmd), 0);
