@@ -68,7 +68,7 @@ struct fake {
 	bool trim;			/* say that it takes OBJ_TRIM */
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
 	unsigned int mute;		/* operation that is not answered */
-	unsigned int late;		/* operation that SIGUSR1 answers */
+	unsigned int late;		/* operations that SIGUSR1 answers, a bit each */
 	struct xen_userptrif_req late_req[FAKE_LATE];
 	uint32_t nr_late;
 	unsigned int refuse_queries;	/* the next so many are refused */

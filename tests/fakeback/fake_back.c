@@ -5,8 +5,8 @@
  * usage: fake-back DOMID DEVID [keep] [trim] [mute=OPERATION] [late=OPERATION] [objects=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
- * SIGUSR1. mute: this operation gets no answer. late: it is answered at
- * SIGUSR1, and at once from then on. trim: OBJ_TRIM is offered, and refused. SIGTERM: close the device as
+ * SIGUSR1. mute: this operation gets no answer. late: the first ones are
+ * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and refused. SIGTERM: close the device as
  * a backend that is stopped does, and exit. The device's directories must be
  * there; without them they are made.
  */
@@ -256,7 +256,7 @@ static void arguments(struct fake *fake, int argc, char **argv)
 		else if (!strncmp(argv[i], "mute=", 5))
 			fake->mute = (unsigned int)atoi(argv[i] + 5);
 		else if (!strncmp(argv[i], "late=", 5))
-			fake->late = (unsigned int)atoi(argv[i] + 5);
+			fake->late |= 1u << atoi(argv[i] + 5);
 		else if (!strncmp(argv[i], "refuse-queries=", 15))
 			fake->refuse_queries = (unsigned int)atoi(argv[i] + 15);
 		else if (!strncmp(argv[i], "bad-queries=", 12))

@@ -328,7 +328,7 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 
 	if (fake->mute == req->operation)
 		return;
-	if (fake->late == req->operation && fake->nr_late < FAKE_LATE) {
+	if (fake->late & 1u << req->operation && fake->nr_late < FAKE_LATE) {
 		fake->late_req[fake->nr_late++] = *req;
 		return;
 	}
@@ -365,10 +365,14 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 void fake_answer_late(struct fake *fake)
 {
 	uint32_t i, nr = fake->nr_late;
+	unsigned int late = fake->late;
 
-	fake->late = 0;
 	fake->nr_late = 0;
-	for (i = 0; i < nr && fake->connected; i++)
+	fake->late = 0;
+	for (i = 0; i < nr && fake->connected; i++) {
+		late &= ~(1u << fake->late_req[i].operation);
 		fake_handle(fake, &fake->late_req[i]);
+	}
+	fake->late = late;
 	printf("fake-back: %u late answers\n", nr);
 }

@@ -16,9 +16,9 @@
 #include "ut_mem.h"
 
 #define NR_THREADS	4
-#define THREAD_ROUNDS	15
+#define THREAD_ROUNDS	8
 #define MANY		24
-#define FUZZ_CALLS	4000
+#define FUZZ_CALLS	1500
 
 /* Address spaces of a closed file go by themselves, and there may be few. */
 static void vm_create(struct ut *ut)
