@@ -52,7 +52,8 @@ static struct sg_pt *pt_alloc(void)
 
 	if (!pt)
 		return NULL;
-	pt->pte = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	/* Not get_zeroed_page(): kmemleak would not find the tables behind it. */
+	pt->pte = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!pt->pte) {
 		kfree(pt);
 		return NULL;
@@ -62,7 +63,7 @@ static struct sg_pt *pt_alloc(void)
 
 static void pt_free(struct sg_pt *pt)
 {
-	free_page((unsigned long)pt->pte);
+	kfree(pt->pte);
 	kfree(pt);
 }
 
