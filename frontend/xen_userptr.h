@@ -50,6 +50,7 @@
 
 #include "../protocol/userptrif.h"
 #include "../protocol/xen_userptr_drm.h"
+#include "fault.h"
 #include "grant.h"
 
 /* Limits of one call. */
@@ -222,10 +223,9 @@ struct xu_object {
 	bool trim_answered;		/* lock: ... but for trim_finish */
 	int trim_err;			/* lock */
 	bool no_trim;			/* release_work: it keeps what it has */
-	/* release_work, and check_lock while it is on trim_list: */
-	bool trim_idle;			/* sent when no job was there */
-	u32 trim_gap;			/* jobs between two tries */
-	u64 trim_after;			/* jobs ended before the next try */
+	bool trim_idle;			/* release_work: no job was there */
+	u32 trim_gap;			/* release_work: jobs between tries */
+	u64 trim_after;			/* check_lock, on trim_list: when */
 	bool conn_lost;			/* lock: ... while trimming */
 
 	struct mm_struct *mm;
@@ -592,9 +592,6 @@ void xu_xenbus_unregister(void);
 void xu_xenbus_conn_closed(struct xu_conn *conn);
 /* The backend is Connected: ask what it is and show the render node. */
 void xu_xenbus_conn_start(struct xu_conn *conn);
-
-/* fault.c: true once, at the call that the parameter fail_nth names. */
-bool xu_fault(void);
 
 /* debugfs.c: before the node is registered */
 void xu_debugfs_init(struct xu_device *xd);
