@@ -205,7 +205,9 @@ static void job_make(struct job *job)
 	     "xuptr_register_one(commands)");
 	need(xuptr_map(job->device, job->vm, job->cmd_object, 0, octets, VA_CMD, 0),
 	     "xuptr_map(commands)");
-	need(xuptr_register_one(job->device, cells, nr_cells * PAGE, 0, &job->object),
+	need(xuptr_lost_signal(job->device, SIGUSR2), "xuptr_lost_signal");
+	need(xuptr_register_one(job->device, cells, nr_cells * PAGE, XUPTR_TELL_LOST,
+				&job->object),
 	     "xuptr_register_one");
 	need(xuptr_map(job->device, job->vm, job->object, 0, nr_cells * PAGE, VA_DATA, 0),
 	     "xuptr_map");
@@ -312,6 +314,25 @@ static void poll_word(struct job *job)
 	printf("fence %d\n", job_wait(job, syncobj));
 }
 
+static volatile sig_atomic_t lost_signals;
+
+static void on_lost(int number)
+{
+	(void)number;
+	lost_signals = lost_signals + 1;
+}
+
+/* What the host said of contents that are gone. */
+static void lost_print(struct job *job)
+{
+	unsigned long long octets = 0;
+	struct xuptr_lost lost;
+
+	while (!xuptr_lost_read(job->device, 0, &lost))
+		octets += lost.object == job->object ? lost.length : 0;
+	printf("told of %llu octets by %d signals\n", octets, (int)lost_signals);
+}
+
 static void busy(struct job *job)
 {
 	uint32_t syncobj;
@@ -326,6 +347,7 @@ static void busy(struct job *job)
 	touch_all();
 	printf("touched in %.1f s\n", now() - start);
 	printf("fence %d\n", job_wait(job, syncobj));
+	lost_print(job);
 }
 
 static void mode_run(struct job *job, const char *mode, uint64_t seed)
@@ -354,6 +376,7 @@ int main(int argc, char **argv)
 		pause_ns = strtoull(argv[4], NULL, 10) * 1000000;
 	seed = strtoull(argv[2], NULL, 10) + 1;
 	printf("seed %s\n", argv[2]);
+	signal(SIGUSR2, on_lost);
 	cells_make(strtoul(argv[3], NULL, 10));
 	job_make(&job);
 	job_run(&job);
