@@ -53,6 +53,7 @@ enum device_state {
 	DEV_STARTING,	/* a worker is setting up; still InitWait outside */
 	DEV_CONNECTED,	/* Connected */
 	DEV_STOPPING,	/* Closing: the worker was told to end */
+	DEV_RESCUING,	/* Closing: its data comes home, see rescue.c */
 	DEV_CLOSED,	/* Closed, may be opened again */
 	DEV_BROKEN,	/* Closed, given up until the toolstack acts */
 	DEV_NR_STATES,
@@ -88,6 +89,10 @@ struct device {
 	sd_event_source *child_source;
 	sd_event_source *kill_timer;
 	struct worker_status *status;
+	/* What a rescuer of its data needs; descriptors or -1. */
+	struct ipc_start start;
+	int kept[IPC_START_NR_FDS];
+	bool was_told;		/* to end, before it is rescued */
 	char gpu_path[64];
 	char gpu_driver[32];
 	struct ipc_report report;	/* why the worker failed, type 0: not */
@@ -144,6 +149,18 @@ const char *device_state_name(enum device_state state);
  */
 int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
 		 const char **why);
+
+/**
+ * worker_rescue() - start a process that brings home what the reaped worker
+ * left in VRAM
+ *
+ * Returns 0; -ENOENT if it can have left nothing; or -errno. worker_forget()
+ * follows when that process was reaped, or at once.
+ */
+int worker_rescue(struct device *device);
+
+/** worker_forget() - close what was kept; data that is not home is lost */
+void worker_forget(struct device *device);
 
 /** worker_stop() - ask it to end; it is killed if that takes too long */
 void worker_stop(struct device *device);

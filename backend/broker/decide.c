@@ -66,6 +66,7 @@ static enum device_action device_decide_offline(enum device_state state,
 	case DEV_CONNECTED:
 		return has_let_go ? ACT_STOP : ACT_NONE;
 	case DEV_STOPPING:
+	case DEV_RESCUING:
 	case DEV_NR_STATES:
 		break;
 	}
@@ -90,6 +91,7 @@ const char *device_state_name(enum device_state state)
 		[DEV_STARTING] = "starting",
 		[DEV_CONNECTED] = "connected",
 		[DEV_STOPPING] = "closing",
+		[DEV_RESCUING] = "rescuing",
 		[DEV_CLOSED] = "closed",
 		[DEV_BROKEN] = "given-up",
 	};

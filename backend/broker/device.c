@@ -31,6 +31,7 @@ static const enum xenbus_state device_xenbus[DEV_NR_STATES] = {
 	[DEV_STARTING] = XB_INIT_WAIT,
 	[DEV_CONNECTED] = XB_CONNECTED,
 	[DEV_STOPPING] = XB_CLOSING,
+	[DEV_RESCUING] = XB_CLOSING,
 	[DEV_CLOSED] = XB_CLOSED,
 	[DEV_BROKEN] = XB_CLOSED,
 };
@@ -278,29 +279,51 @@ void device_worker_ready(struct device *device)
 	device_update(device);
 }
 
-void device_worker_gone(struct device *device, int code, int wstatus)
+static void device_say_end(struct device *device,
+			   const struct ipc_report *report, int code,
+			   int wstatus)
 {
-	bool was_told = device->state == DEV_STOPPING;
-	struct ipc_report report = device->report;
+	char text[64];
 
-	worker_release(device);
-	if (was_told) {
+	snprintf(text, sizeof(text), "worker %s %d",
+		 code == CLD_EXITED ? "exited with code" :
+				      "was killed by signal", wstatus);
+	if (report->type == IPC_REPORT_FAILED)
+		device_set_error(device, report->error, report->text, "");
+	else
+		device_set_error(device, -EIO, text, "");
+}
+
+/* No process and nothing of it is left. */
+static void device_ended(struct device *device)
+{
+	worker_forget(device);
+	if (device->was_told) {
 		device_log(device, LOG_INFO, "%u.%u: closed", device->domid,
 			   device->devid);
 		device_set_state(device, DEV_CLOSED);
-	} else if (report.type == IPC_REPORT_FAILED) {
-		device_set_error(device, report.error, report.text, "");
-		device_fail(device);
 	} else {
-		char text[64];
-
-		snprintf(text, sizeof(text), "worker %s %d",
-			 code == CLD_EXITED ? "exited with code" :
-			 "was killed by signal", wstatus);
-		device_set_error(device, -EIO, text, "");
 		device_fail(device);
 	}
 	device_update(device);
+}
+
+/* Only an end that was in order is known to have left nothing in VRAM. */
+void device_worker_gone(struct device *device, int code, int wstatus)
+{
+	bool in_order = code == CLD_EXITED && !wstatus;
+	enum device_state before = device->state;
+	struct ipc_report report = device->report;
+
+	worker_release(device);
+	if (before != DEV_RESCUING)
+		device->was_told = before == DEV_STOPPING;
+	if (before == DEV_RESCUING ? !in_order : !device->was_told)
+		device_say_end(device, &report, code, wstatus);
+	if (before == DEV_RESCUING || in_order || worker_rescue(device))
+		device_ended(device);
+	else
+		device_set_state(device, DEV_RESCUING);
 }
 
 struct device *device_find(struct broker *broker, uint32_t domid,
@@ -327,6 +350,7 @@ struct device *device_add(struct broker *broker, uint32_t domid,
 	device->control = -1;
 	device->files = -1;
 	device->asker = -1;
+	memset(device->kept, -1, sizeof(device->kept));
 	device->log.window_us = DEVICE_LOG_WINDOW_US;
 	device->log.burst = DEVICE_LOG_BURST;
 	device->starts.window_us = DEVICE_START_WINDOW_US;
@@ -363,6 +387,7 @@ void device_abandon(struct device *device)
 	if (device->pid > 0)
 		device_set_state(device, DEV_STOPPING);
 	worker_release(device);
+	worker_forget(device);
 	HASH_DEL(device->broker->devices, device);
 	free(device);
 }
@@ -372,6 +397,7 @@ void device_forget(struct device *device, bool remove)
 	char path[STORE_PATH_LEN];
 
 	worker_kill(device);
+	worker_forget(device);
 	if (!store_path(path, device->front, "state"))
 		xs_unwatch(device->broker->xs, path, device->token);
 	if (remove)

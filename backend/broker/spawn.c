@@ -18,11 +18,14 @@
 #include <unistd.h>
 
 #include "gpu.h"
+#include "journal.h"
 #include "module.h"
 #include "rundir.h"
 
 /* A worker that was told to end and does not is killed. */
 #define SPAWN_STOP_US	5000000U
+/* A rescuer, too. The module takes a want for lost after five seconds. */
+#define SPAWN_RESCUE_US	20000000U
 
 static void spawn_close(int *fd)
 {
@@ -84,7 +87,7 @@ err_close:
 	return ret;
 }
 
-/* The three descriptors of the start message, in their order. */
+/* The descriptors of the start message, in their order. */
 static int spawn_open(struct device *device, int *fds, const char **why)
 {
 	const struct gpu_ops *ops;
@@ -101,31 +104,33 @@ static int spawn_open(struct device *device, int *fds, const char **why)
 					    device->config.limits.max_pages);
 	if (fds[IPC_START_MODULE] < 0)
 		return fds[IPC_START_MODULE];
+	*why = "journal";
+	fds[IPC_START_JOURNAL] = journal_create(&device->config.limits);
+	if (fds[IPC_START_JOURNAL] < 0)
+		return fds[IPC_START_JOURNAL];
 	*why = "page of counters";
 	fds[IPC_START_STATUS] = spawn_status_page(device);
 	return fds[IPC_START_STATUS] < 0 ? fds[IPC_START_STATUS] : 0;
 }
 
-static int spawn_send_start(struct device *device,
-			    const struct ipc_frontend *frontend, const int *fds)
+static void spawn_fill_start(struct device *device,
+			     const struct ipc_frontend *frontend)
 {
-	struct ipc_start start;
+	struct ipc_start *start = &device->start;
 
-	memset(&start, 0, sizeof(start));
-	start.domid = device->domid;
-	start.devid = device->devid;
-	start.frontend = *frontend;
-	start.limits = device->config.limits;
-	start.max_vram = device->config.max_vram;
-	start.trace = device->config.trace;
-	start.settings = device->config.settings;
-	start.revocable = module_is_revocable();
-	start.debug = device->broker->debug;
-	start.sandbox_log = device->broker->sandbox_log;
-	snprintf(start.gpu_driver, sizeof(start.gpu_driver), "%s",
+	memset(start, 0, sizeof(*start));
+	start->domid = device->domid;
+	start->devid = device->devid;
+	start->frontend = *frontend;
+	start->limits = device->config.limits;
+	start->max_vram = device->config.max_vram;
+	start->trace = device->config.trace;
+	start->settings = device->config.settings;
+	start->revocable = module_is_revocable();
+	start->debug = device->broker->debug;
+	start->sandbox_log = device->broker->sandbox_log;
+	snprintf(start->gpu_driver, sizeof(start->gpu_driver), "%s",
 		 device->gpu_driver);
-	return ipc_send(device->control, &start, sizeof(start), fds,
-			IPC_START_NR_FDS);
 }
 
 static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
@@ -282,30 +287,48 @@ err_control:
 	return ret;
 }
 
-int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
-		 const char **why)
+static int spawn_start(struct device *device, const int *fds)
 {
-	int fds[IPC_START_NR_FDS] = { -1, -1, -1 };
-	int i, ret;
+	int ret;
 
 	memset(&device->report, 0, sizeof(device->report));
-	ret = spawn_open(device, fds, why);
-	if (ret)
-		goto out;
-	*why = "process";
 	ret = spawn_fork(device);
 	if (!ret)
 		ret = spawn_watch(device);
 	if (!ret)
-		ret = spawn_send_start(device, frontend, fds);
-out:
-	for (i = 0; i < IPC_START_NR_FDS; i++)
-		spawn_close(&fds[i]);
+		ret = ipc_send(device->control, &device->start,
+			       sizeof(device->start), fds, IPC_START_NR_FDS);
 	if (ret) {
 		worker_kill(device);
 		worker_release(device);
 	}
 	return ret;
+}
+
+int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
+		 const char **why)
+{
+	int ret;
+
+	ret = spawn_open(device, device->kept, why);
+	if (!ret) {
+		*why = "process";
+		spawn_fill_start(device, frontend);
+		ret = spawn_start(device, device->kept);
+	}
+	/* The page is mapped, and a rescuer has one of its own. */
+	spawn_close(&device->kept[IPC_START_STATUS]);
+	if (ret)
+		worker_forget(device);
+	return ret;
+}
+
+void worker_forget(struct device *device)
+{
+	int i;
+
+	for (i = 0; i < IPC_START_NR_FDS; i++)
+		spawn_close(&device->kept[i]);
 }
 
 static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
@@ -321,19 +344,42 @@ static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
 	return 0;
 }
 
-void worker_stop(struct device *device)
+static void spawn_limit(struct device *device, uint64_t usec)
 {
 	int ret;
 
-	if (device->pid <= 0)
-		return;
 	ret = sd_event_add_time_relative(device->broker->loop,
 					 &device->kill_timer, CLOCK_MONOTONIC,
-					 SPAWN_STOP_US, 0, spawn_on_kill_timer,
-					 device);
+					 usec, 0, spawn_on_kill_timer, device);
 	if (ret < 0)
 		kill(device->pid, SIGKILL);
+}
+
+void worker_stop(struct device *device)
+{
+	if (device->pid <= 0)
+		return;
+	spawn_limit(device, SPAWN_STOP_US);
 	shutdown(device->control, SHUT_WR);
+}
+
+int worker_rescue(struct device *device)
+{
+	const struct gpu_ops *gpu = gpu_find_ops(device->gpu_driver);
+	int ret;
+
+	if (!device->start.revocable || !gpu || !gpu->move ||
+	    device->kept[IPC_START_MODULE] < 0)
+		return -ENOENT;
+	device->kept[IPC_START_STATUS] = spawn_status_page(device);
+	if (device->kept[IPC_START_STATUS] < 0)
+		return device->kept[IPC_START_STATUS];
+	device->start.rescue = 1;
+	ret = spawn_start(device, device->kept);
+	spawn_close(&device->kept[IPC_START_STATUS]);
+	if (!ret)
+		spawn_limit(device, SPAWN_RESCUE_US);
+	return ret;
 }
 
 void worker_kill(struct device *device)

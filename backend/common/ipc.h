@@ -43,7 +43,8 @@ struct ipc_frontend {
 enum ipc_start_fd {
 	IPC_START_MODULE,	/* bound to domid */
 	IPC_START_STATUS,	/* memfd of a struct worker_status */
-	IPC_START_GPU,		/* to ask the GPU what it is */
+	IPC_START_GPU,		/* to ask the GPU what it is, and to move memory */
+	IPC_START_JOURNAL,	/* of the worker's limits */
 	IPC_START_NR_FDS,
 };
 
@@ -56,6 +57,7 @@ struct ipc_start {
 	struct mig_settings settings;
 	uint32_t revocable;	/* memory can be moved */
 	uint64_t trace;		/* events of migration to be recorded */
+	uint32_t rescue;	/* a worker died: bring home what it left */
 	uint32_t debug;
 	uint32_t sandbox_log;	/* log what the sandbox would kill */
 	char gpu_driver[32];

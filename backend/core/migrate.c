@@ -260,6 +260,16 @@ void mig_pages(const struct mig *mig, uint32_t obj, struct mig_pages *pages)
 	}
 }
 
+uint64_t mig_vms(const struct mig *mig)
+{
+	uint64_t vms = 0;
+	uint32_t vm;
+
+	for (vm = 0; vm < MIG_MAX_VMS; vm++)
+		vms |= mig->vm[vm].used ? vm_bit(vm) : 0;
+	return vms;
+}
+
 uint64_t mig_vram_used(const struct mig *mig)
 {
 	return mig->vram_used;

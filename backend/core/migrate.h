@@ -325,6 +325,9 @@ struct mig_pages {
 /** mig_pages() - count them; all zero if there is no such object */
 void mig_pages(const struct mig *mig, uint32_t obj, struct mig_pages *pages);
 
+/** mig_vms() - the VMs that it knows, as a mask */
+uint64_t mig_vms(const struct mig *mig);
+
 /** mig_vram_used() - pages of VRAM that are reserved or in use */
 uint64_t mig_vram_used(const struct mig *mig);
 

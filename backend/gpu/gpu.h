@@ -85,6 +85,14 @@ struct gpu_move_ops {
 	 */
 	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
 	int (*copy_end)(struct gpu_vm *vm, uint32_t slot);
+
+	/* The address space's number, which holds on its open file alone. */
+	uint32_t (*id)(const struct gpu_vm *vm);
+	/*
+	 * As stop(), for one that a process which died has left on the file;
+	 * its jobs never go on. -ENOENT: there is none.
+	 */
+	int (*stop_left)(int node, uint32_t id, int *fence);
 };
 
 struct gpu_ops {

@@ -53,6 +53,18 @@ static int softgpu_stop(struct gpu_vm *vm, int *fence)
 	return ret;
 }
 
+static uint32_t softgpu_id(const struct gpu_vm *vm)
+{
+	return vm->vm_id;
+}
+
+static int softgpu_stop_left(int node, uint32_t id, int *fence)
+{
+	struct gpu_vm left = { .node = node, .vm_id = id };
+
+	return softgpu_stop(&left, fence);
+}
+
 static int gem_create(struct gpu_vm *vm, uint64_t size, uint32_t placement,
 		      uint32_t *handle)
 {
@@ -254,4 +266,6 @@ const struct gpu_move_ops softgpu_move = {
 	.share = softgpu_share,
 	.copy = softgpu_copy,
 	.copy_end = softgpu_copy_end,
+	.id = softgpu_id,
+	.stop_left = softgpu_stop_left,
 };

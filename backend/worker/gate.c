@@ -320,6 +320,8 @@ static int object_release(struct migrator *m, struct gate *gate)
 	grefs_remove(&m->grefs, work_grefs(m->env, ev.obj), gate->op.nr);
 	m->object[ev.obj] = OBJECT_UNKNOWN;
 	ret = migrator_feed(m, &ev);
+	if (m->journal)
+		journal_del(m->journal, ev.obj);
 	if (!ret)
 		ret = migrator_forget(m, &gate->op);
 	gate_free(m, gate);

@@ -64,6 +64,9 @@ static int list_fill(const struct migrator *m, const struct mig_op *op,
 	struct core_bind *binds;
 	uint32_t got;
 
+	/* A rescuer's address spaces went with the worker. */
+	if (!m->core)
+		return 0;
 	do {
 		binds = realloc(list->binds, (list->nr + MIGRATOR_BINDS) *
 				sizeof(*binds));
@@ -129,6 +132,8 @@ static int migrator_tell(struct migrator *m, const struct mig_op *op)
 	log_warn("object %u: pages %u to %u are lost", op->obj, op->first,
 		 op->first + op->nr - 1);
 	PROBE3(lost, op->obj, op->first, op->nr);
+	if (!m->core)
+		return 0;
 	core_lost_event(m->core, op->obj, op->first, op->nr, &event);
 	return route_perform(m->route, &event);
 }

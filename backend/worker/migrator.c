@@ -84,6 +84,8 @@ static int ops_drain(struct migrator *m, const struct mig_event *ev)
 		if (more < 0)
 			return more;
 		recorder_ops(&m->recorder, ops, nr);
+		if (m->journal)
+			journal_step(m->journal, m->engine);
 		for (i = 0; i < nr; i++) {
 			ret = migrator_perform(m, &ops[i]);
 			if (ret)
@@ -199,9 +201,13 @@ static int object_mapped(struct migrator *m, const struct core_op *op)
 		.flags = op->flags & XENUSERPTR_OBJ_READONLY ?
 			 MIG_OBJ_READONLY : 0,
 	};
-	int ret;
+	int ret = 0;
 
-	ret = migrator_feed(m, &ev);
+	if (m->journal)
+		ret = journal_add(m->journal, op->obj,
+				  work_grefs(m->env, op->obj), op->nr);
+	if (!ret)
+		ret = migrator_feed(m, &ev);
 	if (ret)
 		return ret;
 	m->object[op->obj] = OBJECT_KNOWN;
@@ -318,6 +324,14 @@ int migrator_set(struct migrator *m, const struct mig_settings *settings)
 	return migrator_feed(m, &ev);
 }
 
+static uint32_t object_size(const struct migrator *m, uint32_t obj)
+{
+	struct mig_pages pages;
+
+	mig_pages(m->engine, obj, &pages);
+	return pages.home + pages.vram + pages.lost;
+}
+
 /* By hand, each object, with a policy that moves nothing by itself. */
 int migrator_bring_home(struct migrator *m)
 {
@@ -326,7 +340,6 @@ int migrator_bring_home(struct migrator *m)
 		.type = MIG_EV_SETTINGS,
 		.settings = &settings,
 	};
-	struct mig_pages pages;
 	uint32_t obj;
 	int ret;
 
@@ -335,9 +348,7 @@ int migrator_bring_home(struct migrator *m)
 	for (obj = 0; !ret && obj < m->env->max_objects; obj++) {
 		if (m->object[obj] == OBJECT_UNKNOWN)
 			continue;
-		mig_pages(m->engine, obj, &pages);
-		ret = migrator_move(m, obj, 0,
-				    pages.home + pages.vram + pages.lost,
+		ret = migrator_move(m, obj, 0, object_size(m, obj),
 				    MIG_PLACE_RAM);
 	}
 	m->coming_home = true;
@@ -378,7 +389,8 @@ static int engine_init(struct migrator *m, const struct core_limits *limits)
 	m->engine = mig_init(mem, &mig_limits, &m->settings);
 	if (!m->engine)
 		return -ERANGE;
-	core_attach_mig(m->core, m->engine);
+	if (m->core)
+		core_attach_mig(m->core, m->engine);
 	return m->is_recording ? recorder_start(m, &mig_limits) : 0;
 }
 
@@ -397,6 +409,70 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	m->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (m->timer < 0)
 		return -errno;
-	ret = mover_init(&m->mover, m->env, node);
+	ret = mover_init(&m->mover, m->env, node, m->journal);
 	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
+}
+
+/* ---- after a worker's death ---- */
+
+/* The engine knows from its records which pages stay home. */
+static void alias_is_known(void *context, uint32_t obj, uint32_t page)
+{
+	(void)context;
+	(void)obj;
+	(void)page;
+}
+
+/* Grefs for the module, handles for the GPU. */
+static int object_adopt(struct migrator *m, uint32_t obj,
+			const struct journal_page *pages, uint32_t nr)
+{
+	uint32_t i;
+	int ret = work_adopt(m->env, obj, nr);
+
+	for (i = 0; !ret && i < nr; i++) {
+		work_grefs(m->env, obj)[i] = pages[i].gref;
+		if (pages[i].vram)
+			ret = mover_adopt_vram(&m->mover, obj, i,
+					       pages[i].vram);
+	}
+	if (ret)
+		return ret;
+	mover_adopt_ram(&m->mover, obj, journal_ram(m->journal, obj));
+	m->object[obj] = OBJECT_KNOWN;
+	return grefs_add(&m->grefs, obj, work_grefs(m->env, obj), nr,
+			 alias_is_known, NULL);
+}
+
+/* Written down before the engine knows it, forgotten after. */
+static int object_recover(struct migrator *m, uint32_t obj)
+{
+	uint32_t size = object_size(m, obj), nr;
+	struct journal_page *pages;
+	int ret;
+
+	if (!size)
+		return 0;
+	ret = journal_pages(m->journal, obj, &pages, &nr);
+	if (ret)
+		return ret == -ENOENT ? -EBADMSG : ret;
+	ret = nr == size ? object_adopt(m, obj, pages, nr) : -EBADMSG;
+	free(pages);
+	return ret;
+}
+
+int migrator_recover(struct migrator *m)
+{
+	uint32_t obj, vm;
+	int ret;
+
+	ret = journal_recover(m->journal, m->engine, clock_us() / 1000);
+	for (obj = 0; !ret && obj < m->env->max_objects; obj++)
+		ret = object_recover(m, obj);
+	if (ret)
+		return ret;
+	m->vms = mig_vms(m->engine);
+	for (vm = 0; !ret && vm < MIG_MAX_VMS; vm++)
+		ret = migrator_vm_closed(m, vm);
+	return ret ? ret : migrator_bring_home(m);
 }

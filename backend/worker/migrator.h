@@ -26,12 +26,13 @@ struct route;
 struct gate;
 struct gate_ask;
 
-/* Filled by the worker up to loop. */
+/* Filled by the worker up to context. A rescuer has neither core nor route. */
 struct migrator {
 	struct core *core;
 	struct route *route;
 	struct work_env *env;
 	struct worker_status *status;
+	struct journal *journal;	/* or NULL */
 	sd_event *loop;
 	uint32_t vm_flags;	/* MIG_VM_* of this GPU */
 	bool is_recording;	/* the broker has a file for the events */
@@ -75,6 +76,14 @@ enum migrator_object {
  */
 int migrator_init(struct migrator *m, const struct core_limits *limits,
 		  int node);
+
+/**
+ * migrator_recover() - take over what the journal says, and bring it home
+ *
+ * After migrator_init(), in a rescuer: no VM and no guest's request is left.
+ * -EINVAL, -EBADMSG: the journal makes no sense.
+ */
+int migrator_recover(struct migrator *m);
 
 /* Records of the module. */
 int migrator_want(struct migrator *m, uint32_t gref);

@@ -41,12 +41,14 @@ static struct mover_vram *vram_find(struct mover *mover,
 	return vram;
 }
 
-int mover_init(struct mover *mover, struct work_env *env, int node)
+int mover_init(struct mover *mover, struct work_env *env, int node,
+	       struct journal *journal)
 {
 	int ret;
 
 	memset(mover, 0, sizeof(*mover));
 	mover->env = env;
+	mover->journal = journal;
 	mover->ram = calloc(env->max_objects, sizeof(*mover->ram));
 	mover->ops = calloc(MOVER_MAX_PAGES, sizeof(*mover->ops));
 	if (!mover->ram || !mover->ops)
@@ -54,7 +56,35 @@ int mover_init(struct mover *mover, struct work_env *env, int node)
 	ret = env->gpu->vm_open(node, &mover->own);
 	if (!ret)
 		ret = env->gpu->move->prepare(mover->own);
+	if (!ret && journal)
+		journal_set_vm(journal, env->gpu->move->id(mover->own));
 	return ret;
+}
+
+void mover_adopt_ram(struct mover *mover, uint32_t obj, uint32_t handle)
+{
+	mover->ram[obj] = handle;
+}
+
+static int vram_add(struct mover *mover, uint64_t key, uint32_t handle)
+{
+	struct mover_vram *vram = calloc(1, sizeof(*vram));
+
+	if (!vram)
+		return -ENOMEM;
+	vram->key = key;
+	vram->handle = handle;
+	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
+	if (hash_added(vram))
+		return 0;
+	free(vram);
+	return -ENOMEM;
+}
+
+int mover_adopt_vram(struct mover *mover, uint32_t obj, uint32_t first,
+		     uint32_t handle)
+{
+	return vram_add(mover, (uint64_t)obj << 32 | first, handle);
 }
 
 void mover_fini(struct mover *mover)
@@ -80,29 +110,35 @@ static uint32_t move_status(int error)
 	return error == -ENOSPC || error == -ENOMEM ? MIG_NO_VRAM : MIG_FAILED;
 }
 
+static int vram_note(struct mover *mover, const struct mig_op *op,
+		     uint32_t handle)
+{
+	if (!mover->journal)
+		return 0;
+	return journal_set_vram(mover->journal, op->obj, op->first, handle);
+}
+
 static int move_alloc(struct mover *mover, struct move *move)
 {
-	struct mover_vram *vram = vram_find(mover, &move->op);
+	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
+	const struct mig_op *op = &move->op;
+	uint32_t handle;
 	int ret;
 
-	if (vram)
+	if (vram_find(mover, op))
 		return 0;	/* allocated before a worker died */
-	vram = calloc(1, sizeof(*vram));
-	if (!vram)
-		return -ENOMEM;
-	ret = mover->env->gpu->move->alloc(mover->own,
-					   (uint64_t)move->op.nr *
-					   XENUSERPTR_PAGE_SIZE, &vram->handle);
+	ret = mover->env->gpu->move->alloc(mover->own, size, &handle);
 	if (ret)
-		goto err_free;
-	vram->key = vram_key(&move->op);
-	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
-	if (hash_added(vram))
+		return ret;
+	ret = vram_note(mover, op, handle);
+	if (ret)
+		goto err_close;
+	ret = vram_add(mover, vram_key(op), handle);
+	if (!ret)
 		return 0;
-	ret = -ENOMEM;
-	mover->env->gpu->close(mover->own, vram->handle);
-err_free:
-	free(vram);
+	(void)vram_note(mover, op, 0);
+err_close:
+	mover->env->gpu->close(mover->own, handle);
 	return ret;
 }
 
@@ -131,7 +167,9 @@ static int move_free_vram(struct mover *mover, struct move *move)
 	if (!vram)
 		return 0;
 	vram_close_handles(mover, vram);
-	mover->env->gpu->close(mover->own, vram->handle);
+	/* Forgotten, then closed: the number may be another's soon. */
+	if (!vram_note(mover, &move->op, 0))
+		mover->env->gpu->close(mover->own, vram->handle);
 	HASH_DEL(mover->vram, vram);
 	free(vram);
 	return 0;
@@ -241,6 +279,9 @@ static int copy_ram(struct mover *mover, uint32_t obj, uint32_t *handle)
 		ret = env->gpu->import(mover->own, work_dmabuf(env, obj),
 				       &mover->ram[obj]);
 	*handle = mover->ram[obj];
+	/* From here on the pages stay mapped as long as the GPU's file is open. */
+	if (!ret && mover->journal)
+		journal_set_ram(mover->journal, obj, *handle);
 	return ret;
 }
 
@@ -317,6 +358,8 @@ static int move_forget(struct mover *mover, const struct move *move)
 	uint32_t handle = mover->ram[move->op.obj];
 
 	mover->ram[move->op.obj] = 0;
+	if (mover->journal)
+		journal_set_ram(mover->journal, move->op.obj, 0);
 	return handle ? mover->env->gpu->close(mover->own, handle) : 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "core.h"
 #include "gpu.h"
+#include "journal.h"
 #include "migrate.h"
 #include "work.h"
 
@@ -46,6 +47,7 @@ struct mover_vram;
 /* The mover's thread alone, after mover_init(). */
 struct mover {
 	struct work_env *env;
+	struct journal *journal; /* or NULL */
 	struct gpu_vm *own;	/* for VRAM and copies */
 	uint32_t *ram;		/* handles in own, by object; 0: none */
 	struct mover_vram *vram; /* hash by object and first page */
@@ -56,8 +58,15 @@ struct mover {
 /**
  * mover_init() - an address space of its own; @env must be initialised
  * @node: an open file of the GPU; the mover's on success
+ * @journal: where handles on that file are written down, or NULL
  */
-int mover_init(struct mover *mover, struct work_env *env, int node);
+int mover_init(struct mover *mover, struct work_env *env, int node,
+	       struct journal *journal);
+
+/* A rescuer's: handles on the file that an earlier mover has made. */
+void mover_adopt_ram(struct mover *mover, uint32_t obj, uint32_t handle);
+int mover_adopt_vram(struct mover *mover, uint32_t obj, uint32_t first,
+		     uint32_t handle);
 
 /** mover_fini() - close everything; the thread has ended */
 void mover_fini(struct mover *mover);

@@ -31,6 +31,8 @@ static const int sandbox_calls[] = {
 	SCMP_SYS(ppoll), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
 	SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime),
 	SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
+	/* the journal */
+	SCMP_SYS(pwrite64), SCMP_SYS(pread64), SCMP_SYS(fallocate),
 	/* threads and time */
 	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(gettid),
 	SCMP_SYS(getpid), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),

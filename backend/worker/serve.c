@@ -198,7 +198,8 @@ static int serve_on_end_timer(sd_event_source *source, int fd,
 	(void)fd;
 	(void)revents;
 	log_warn("%u jobs did not end in time", worker->jobs.used);
-	return serve_check(worker, sd_event_exit(worker->loop, 0));
+	/* What is not home yet is a rescuer's. */
+	return serve_check(worker, -ETIMEDOUT);
 }
 
 static int serve_on_mover(sd_event_source *source, int fd, uint32_t revents,
@@ -427,6 +428,7 @@ static int serve_init_migrator(struct worker *worker)
 	m->loop = worker->loop;
 	m->settings = worker->start.settings;
 	m->is_recording = worker->start.trace != 0;
+	m->journal = &worker->journal;
 	m->home = serve_home;
 	m->context = worker;
 	return migrator_init(m, &worker->start.limits, worker->move_node);

@@ -99,7 +99,7 @@ static int setup_moving(struct worker *worker, int gpu_node,
 }
 
 /* The quotas of the toolstack, as far as ring and GPU allow. */
-static int setup_gpu(struct worker *worker, int gpu_node, const char **why)
+int worker_setup_gpu(struct worker *worker, int gpu_node, const char **why)
 {
 	struct core_limits *limits = &worker->start.limits;
 	struct gpu_caps caps = { 0 };
@@ -124,7 +124,6 @@ static int setup_gpu(struct worker *worker, int gpu_node, const char **why)
 		return ret;
 	limits->max_bind_ops = caps.max_bind_ops < XENUSERPTR_MAX_BIND_OPS ?
 			       caps.max_bind_ops : XENUSERPTR_MAX_BIND_OPS;
-	limits->max_requests = ring_size(&worker->ring);
 	return 0;
 }
 
@@ -167,7 +166,7 @@ static int setup_core(struct worker *worker, const char **why)
 }
 
 /* Enough descriptors for what the quotas allow, and no more. */
-static int setup_fd_limit(const struct core_limits *limits, const char **why)
+int worker_limit_fds(const struct core_limits *limits, const char **why)
 {
 	struct rlimit limit;
 
@@ -190,11 +189,12 @@ int worker_setup(struct worker *worker, int gpu_node, const char **why)
 	ring_init(&worker->ring, worker->ring_pages,
 		  worker->start.frontend.ring_order);
 	ret = setup_bind_channel(worker, why);
+	worker->start.limits.max_requests = ring_size(&worker->ring);
 	if (!ret)
-		ret = setup_gpu(worker, gpu_node, why);
+		ret = worker_setup_gpu(worker, gpu_node, why);
 	if (!ret)
 		ret = setup_core(worker, why);
 	if (!ret)
-		ret = setup_fd_limit(&worker->start.limits, why);
+		ret = worker_limit_fds(&worker->start.limits, why);
 	return ret;
 }

@@ -101,6 +101,15 @@ uint32_t *work_grefs(const struct work_env *env, uint32_t obj)
 	return env->objects[obj].grefs;
 }
 
+int work_adopt(struct work_env *env, uint32_t obj, uint32_t nr)
+{
+	struct work_object *object = &env->objects[obj];
+
+	object->grefs = calloc(nr, sizeof(*object->grefs));
+	object->nr = nr;
+	return object->grefs ? 0 : -ENOMEM;
+}
+
 int work_dmabuf(const struct work_env *env, uint32_t obj)
 {
 	return env->objects[obj].dmabuf;

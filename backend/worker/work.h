@@ -69,6 +69,8 @@ void work_vm_drop(struct work_env *env, uint32_t vm);
 
 /** work_grefs() - of a mapped object; 0 for a page that was given back */
 uint32_t *work_grefs(const struct work_env *env, uint32_t obj);
+/** work_adopt() - a rescuer's: room for the grefs of an object; or -ENOMEM */
+int work_adopt(struct work_env *env, uint32_t obj, uint32_t nr);
 /** work_dmabuf() - of a mapped object */
 int work_dmabuf(const struct work_env *env, uint32_t obj);
 

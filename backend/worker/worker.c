@@ -25,7 +25,8 @@ void worker_report(enum ipc_report_type type, int error, const char *text)
 	snprintf(report.text, sizeof(report.text), "%s", text);
 	ret = ipc_send(IPC_FD_CONTROL, &report, sizeof(report), NULL, 0);
 	if (ret)
-		log_debug("no report to the broker: %s", strerror(-ret));
+		log_warn("cannot tell the broker: %s: %s", text,
+			 strerror(-error));
 }
 
 static int worker_receive(struct worker *worker, int *fds)
@@ -43,6 +44,10 @@ static int worker_receive(struct worker *worker, int *fds)
 	log_init(who, worker->start.debug != 0);
 	prctl(PR_SET_NAME, who);
 	worker->module = fds[IPC_START_MODULE];
+	ret = journal_open(&worker->journal, fds[IPC_START_JOURNAL],
+			   &worker->start.limits);
+	if (ret)
+		return ret;
 	status = mmap(NULL, sizeof(*status), PROT_READ | PROT_WRITE, MAP_SHARED,
 		      fds[IPC_START_STATUS], 0);
 	if (status == MAP_FAILED)
@@ -61,14 +66,19 @@ static int worker_start(struct worker *worker, const char **why)
 	ret = worker_receive(worker, fds);
 	if (ret)
 		return ret;
-	ret = worker_setup(worker, fds[IPC_START_GPU], why);
+	if (!worker->start.rescue)
+		ret = worker_setup(worker, fds[IPC_START_GPU], why);
+	else
+		ret = rescue_setup(worker, fds[IPC_START_GPU], why);
 	close(fds[IPC_START_GPU]);
 	if (ret)
 		return ret;
 	*why = "cannot give up privileges";
 	ret = sandbox_drop();
-	if (!ret)
+	if (!ret && !worker->start.rescue)
 		ret = worker_serve_init(worker, why);
+	else if (!ret)
+		ret = rescue_init(worker, why);
 	if (ret)
 		return ret;
 	*why = "cannot close the sandbox";
@@ -85,6 +95,11 @@ static const char *worker_reason(int error)
 		return "the guest is gone";
 	case -ENOMEM:
 		return "out of memory";
+	case -EBADMSG:
+	case -EINVAL:
+		return "the journal makes no sense";
+	case -ETIMEDOUT:
+		return "the connection did not end in time";
 	default:
 		return "the connection failed";
 	}
@@ -105,7 +120,8 @@ int worker_main(void)
 		return EXIT_FAILURE;
 	}
 	worker_report(IPC_REPORT_READY, 0, "");
-	ret = worker_serve(&worker);
+	ret = worker.start.rescue ? rescue_run(&worker) :
+				    worker_serve(&worker);
 	if (ret < 0)
 		worker_report(IPC_REPORT_FAILED, ret, worker_reason(ret));
 	/* The kernel gives back what is left, in the right order. */

@@ -51,6 +51,7 @@ struct worker {
 	struct migrator migrator;	/* if route.migrator is it */
 	struct control control;
 	int move_node;			/* of the GPU, for the migrator */
+	struct journal journal;		/* if route.migrator is set */
 };
 
 /** worker_main() - the life of a worker; returns its exit code */
@@ -64,6 +65,23 @@ int worker_main(void);
  * Returns 0 or -errno; on failure the process ends, nothing is undone here.
  */
 int worker_setup(struct worker *worker, int gpu_node, const char **why);
+
+/** worker_setup_gpu() - as worker_setup(), the part that asks the GPU */
+int worker_setup_gpu(struct worker *worker, int gpu_node, const char **why);
+/** worker_limit_fds() - enough for what the quotas allow, and no more */
+int worker_limit_fds(const struct core_limits *limits, const char **why);
+
+/**
+ * rescue_setup(), rescue_init(), rescue_run() - bring home what a worker
+ * that died has left in VRAM
+ * @gpu_node: the file that the dead worker used; stays the caller's
+ *
+ * In the places of worker_setup(), worker_serve_init() and worker_serve(). The
+ * last returns 0 if no data was lost in it.
+ */
+int rescue_setup(struct worker *worker, int gpu_node, const char **why);
+int rescue_init(struct worker *worker, const char **why);
+int rescue_run(struct worker *worker);
 
 /**
  * worker_serve_init() - the sources of the event loop and the helper thread

@@ -11,7 +11,8 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder
+DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder \
+	journal rescue
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -23,15 +24,19 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c \
 	backend/worker/gate.c backend/worker/mover.c \
 	backend/worker/mover-ops.c backend/worker/grefs.c \
-	backend/worker/recorder.c \
+	backend/worker/recorder.c backend/worker/journal.c \
 	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
 
 # Sanitizers make system calls of their own: what the filter does is tested plain.
 DT_SRCS_grefs := backend/worker/grefs.c
 DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
+	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)
+DT_SRCS_journal := backend/worker/journal.c $(CORE_SRCS)
+# The test has fences of its own.
+DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
 
 DT_SRCS_times := tools/userptrctl/times.c
 
@@ -43,6 +48,7 @@ DT_SRCS_recorder := backend/worker/recorder.c $(CORE_SRCS)
 DT_LIBS_times := -ljson-c
 DT_LIBS_top := -ljson-c
 DT_LIBS_route := -lsystemd
+DT_LIBS_rescue := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)

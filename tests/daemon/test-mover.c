@@ -87,7 +87,8 @@ static void world_make(void)
 	op(CORE_OP_MAP);
 	op(CORE_OP_VM_OPEN);
 	op(CORE_OP_IMPORT);
-	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC)), 0);
+	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC),
+				    NULL), 0);
 }
 
 static void world_end(void)

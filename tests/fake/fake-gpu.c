@@ -10,14 +10,18 @@
 
 #include "fake-fail.h"
 
-#define FAKE_GPU_HANDLES	64
+#define FAKE_GPU_HANDLES	4096
 
 struct gpu_vm {
 	int node;
-	uint32_t next;		/* handle */
+	uint32_t id;
 	uint32_t open;		/* imports not closed */
 	uint64_t jobs;
 };
+
+/* Numbers hold for all address spaces, as on one open file of a GPU. */
+static uint32_t next_handle, next_vm;
+static bool is_vram[FAKE_GPU_HANDLES];	/* by handle, modulo */
 
 struct fake_gpu fake_gpu;
 
@@ -45,6 +49,7 @@ static int fake_vm_open(int node, struct gpu_vm **vm)
 	if (!*vm)
 		return -ENOMEM;
 	(*vm)->node = node;
+	(*vm)->id = ++next_vm;
 	fake_gpu.vms++;
 	return 0;
 }
@@ -62,7 +67,7 @@ static int fake_import(struct gpu_vm *vm, int dmabuf, uint32_t *handle)
 	(void)dmabuf;
 	if (fake_fail())
 		return -ENOMEM;
-	*handle = ++vm->next;
+	*handle = ++next_handle;
 	vm->open++;
 	fake_gpu.imports++;
 	return 0;
@@ -70,10 +75,12 @@ static int fake_import(struct gpu_vm *vm, int dmabuf, uint32_t *handle)
 
 static int fake_close(struct gpu_vm *vm, uint32_t handle)
 {
-	if (!handle || handle > vm->next)
+	if (!handle || handle > next_handle)
 		return -ENOENT;
 	vm->open--;
 	fake_gpu.imports--;
+	fake_gpu.vram -= is_vram[handle % FAKE_GPU_HANDLES];
+	is_vram[handle % FAKE_GPU_HANDLES] = false;
 	return 0;
 }
 
@@ -150,10 +157,11 @@ static int fake_alloc_vram(struct gpu_vm *vm, uint64_t size, uint32_t *handle)
 	(void)size;
 	if (fake_fail())
 		return -ENOSPC;
-	*handle = ++vm->next;
+	*handle = ++next_handle;
 	vm->open++;
 	fake_gpu.imports++;
 	fake_gpu.vram++;
+	is_vram[*handle % FAKE_GPU_HANDLES] = true;
 	return 0;
 }
 
@@ -185,6 +193,21 @@ static int fake_copy_end(struct gpu_vm *vm, uint32_t slot)
 	return 0;
 }
 
+static uint32_t fake_id(const struct gpu_vm *vm)
+{
+	return vm->id;
+}
+
+static int fake_stop_left(int node, uint32_t id, int *fence)
+{
+	(void)node;
+	if (!id || id > next_vm)
+		return -ENOENT;
+	if (fake_fail())
+		return -EMFILE;
+	return fake_fence(fence);
+}
+
 static const struct gpu_move_ops fake_move_ops = {
 	.prepare = fake_prepare,
 	.stop = fake_stop,
@@ -194,6 +217,8 @@ static const struct gpu_move_ops fake_move_ops = {
 	.share = fake_share,
 	.copy = fake_copy,
 	.copy_end = fake_copy_end,
+	.id = fake_id,
+	.stop_left = fake_stop_left,
 };
 
 const struct gpu_ops fake_gpu_ops = {

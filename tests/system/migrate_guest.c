@@ -4,11 +4,12 @@
  * while the host moves it. At the end every change must be there, once.
  *
  * usage: migrate-guest SECONDS SEED MIB [PAUSE-MS]
- *        migrate-guest hold|poll|busy SEED MIB
+ *        migrate-guest hold|keep|poll|busy SEED MIB
  *
  * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2).
  * hold: no threads; runs one job, waits for SIGUSR1, touches every page, and
  * runs one more.
+ * keep: as hold, but without the last job, for which there is no backend.
  * poll: waits for SIGUSR1, starts a job that ends when it sees a number in the
  * memory, waits for SIGUSR1, writes the number.
  * busy: waits for SIGUSR1, starts a job that never looks at memory and takes a
@@ -72,6 +73,7 @@ static uint64_t *added;		/* what each cell should say */
 static atomic_bool stop;
 static atomic_ulong wrong;
 static uint64_t adds, blocks;
+static bool alone;		/* the backend has gone */
 static uint64_t pause_ns = 2000000;
 
 static void need(int ret, const char *call)
@@ -299,6 +301,13 @@ static void hold(struct job *job)
 	job_run(job);
 }
 
+static void keep(void)
+{
+	usr1_wait("ready");
+	alone = true;
+	touch_all();
+}
+
 /* The commands lie in memory of their own: only the number is moved. */
 static void poll_word(struct job *job)
 {
@@ -354,6 +363,8 @@ static void mode_run(struct job *job, const char *mode, uint64_t seed)
 {
 	if (!strcmp(mode, "hold")) {
 		hold(job);
+	} else if (!strcmp(mode, "keep")) {
+		keep();
 	} else if (!strcmp(mode, "poll")) {
 		poll_word(job);
 	} else if (!strcmp(mode, "busy")) {
@@ -384,8 +395,10 @@ int main(int argc, char **argv)
 	cells_check(job.count);
 	printf("jobs %lu adds %lu blocks %lu wrong %lu\n", (unsigned long)job.count,
 	       (unsigned long)adds, (unsigned long)blocks, (unsigned long)wrong);
-	need(xuptr_unregister(job.device, job.object), "xuptr_unregister");
-	need(xuptr_unregister(job.device, job.cmd_object), "xuptr_unregister");
+	if (!alone) {
+		need(xuptr_unregister(job.device, job.object), "xuptr_unregister");
+		need(xuptr_unregister(job.device, job.cmd_object), "xuptr_unregister");
+	}
 	xuptr_close(job.device);
 	return wrong ? 1 : 0;
 }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+/*
+ * After the death of a worker: another process takes the module's file, the
+ * GPU's file and the journal from the broker, and carries walk B on until all
+ * data is home. The connection is not carried on: its address spaces were
+ * closed with the worker, its jobs ended, and the frontend begins again.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "module.h"
+
+/* Longest wait for the copies of the worker that died. */
+#define RESCUE_STOP_MS	2000
+
+/*
+ * A copy that goes on would write over what the guest writes after its page
+ * was restored.
+ */
+static int copies_stop(struct worker *worker)
+{
+	const struct gpu_move_ops *ops = worker->env.gpu->move;
+	uint32_t id = journal_vm(&worker->journal);
+	struct pollfd fence = { .events = POLLIN };
+	int ret;
+
+	ret = ops->stop_left(worker->move_node, id, &fence.fd);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = poll(&fence, 1, RESCUE_STOP_MS);
+	close(fence.fd);
+	if (ret < 0)
+		return -errno;
+	return ret ? 0 : -ETIMEDOUT;
+}
+
+int rescue_setup(struct worker *worker, int gpu_node, const char **why)
+{
+	int ret;
+
+	ret = worker_setup_gpu(worker, gpu_node, why);
+	if (ret)
+		return ret;
+	*why = "this GPU does not move memory";
+	if (!worker->route.migrator)
+		return -EOPNOTSUPP;
+	*why = "the GPU does not stop copying";
+	ret = copies_stop(worker);
+	if (!ret)
+		ret = worker_limit_fds(&worker->start.limits, why);
+	return ret;
+}
+
+static int rescue_check(struct worker *worker, int ret)
+{
+	if (ret < 0)
+		sd_event_exit(worker->loop, ret);
+	return 0;
+}
+
+static int rescue_on_mover(sd_event_source *source, int fd, uint32_t revents,
+			   void *context)
+{
+	struct worker *worker = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return rescue_check(worker, migrator_on_mover(&worker->migrator));
+}
+
+static int rescue_on_timer(sd_event_source *source, int fd, uint32_t revents,
+			   void *context)
+{
+	struct worker *worker = context;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return rescue_check(worker, migrator_on_timer(&worker->migrator));
+}
+
+/* All is on its way home already: a want changes nothing. */
+static int rescue_on_record(sd_event_source *source, int fd, uint32_t revents,
+			    void *context)
+{
+	struct xen_userptr_back_record record;
+	struct worker *worker = context;
+	int ret;
+
+	(void)source;
+	(void)revents;
+	ret = module_read(fd, &record);
+	if (ret > 0 && record.type == XEN_USERPTR_BACK_LOST)
+		ret = migrator_lost(&worker->migrator, record.gref);
+	else if (ret > 0 && record.type == XEN_USERPTR_BACK_GONE)
+		ret = -ENODEV;
+	return rescue_check(worker, ret);
+}
+
+static int rescue_home(void *context)
+{
+	struct worker *worker = context;
+
+	return sd_event_exit(worker->loop, 0);
+}
+
+static int rescue_add(struct worker *worker, int fd,
+		      sd_event_io_handler_t handler)
+{
+	int ret = sd_event_add_io(worker->loop, NULL, fd, EPOLLIN, handler,
+				  worker);
+
+	return ret < 0 ? ret : 0;
+}
+
+static int rescue_init_migrator(struct worker *worker)
+{
+	struct migrator *m = &worker->migrator;
+
+	worker->env.status = worker->status;
+	worker->env.module = worker->module;
+	worker->env.max_objects = worker->start.limits.max_objects;
+	worker->env.max_vms = worker->start.limits.max_vms;
+	m->env = &worker->env;
+	m->status = worker->status;
+	m->journal = &worker->journal;
+	m->loop = worker->loop;
+	m->settings = worker->start.settings;
+	m->home = rescue_home;
+	m->context = worker;
+	return migrator_init(m, &worker->start.limits, worker->move_node);
+}
+
+int rescue_init(struct worker *worker, const char **why)
+{
+	int ret;
+
+	*why = "cannot make the event loop";
+	ret = sd_event_new(&worker->loop);
+	if (ret < 0)
+		return ret;
+	*why = "cannot make what moves memory";
+	ret = work_init(&worker->env);
+	if (!ret)
+		ret = rescue_init_migrator(worker);
+	if (ret)
+		return ret;
+	*why = "cannot fill the event loop";
+	ret = rescue_add(worker, worker->migrator.thread.done_fd,
+			 rescue_on_mover);
+	if (!ret)
+		ret = rescue_add(worker, worker->migrator.timer,
+				 rescue_on_timer);
+	if (!ret)
+		ret = rescue_add(worker, worker->module, rescue_on_record);
+	return ret;
+}
+
+int rescue_run(struct worker *worker)
+{
+	uint64_t lost;
+	int ret;
+
+	ret = migrator_recover(&worker->migrator);
+	if (!ret)
+		ret = sd_event_loop(worker->loop);
+	if (ret < 0)
+		return ret;
+	lost = worker->status->mig_lost;
+	log_info("%llu pages came home, %llu are lost",
+		 (unsigned long long)worker->status->mig_home,
+		 (unsigned long long)lost);
+	return lost ? -EIO : 0;
+}

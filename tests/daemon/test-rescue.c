@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A worker moves an object to VRAM and home and dies at some point of it; a
+ * rescuer takes over from the journal. With fakes of module and GPU: what is
+ * said to be home is home, and no VRAM is left. Then with each call of the
+ * rescuer failing in turn.
+ */
+#include "cm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fake-fail.h"
+#include "fake-gpu.h"
+#include "fake-xen.h"
+#include "jobs.h"
+#include "journal.h"
+#include "migrator.h"
+
+/* What a dead process leaves behind is what this is about. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
+#define OBJ	2U
+#define PAGES	64U
+#define GREF	100U
+#define ROUNDS	60U	/* of the loop, more than any walk needs */
+
+static const struct core_limits limits = {
+	.max_pages = 1024,
+	.max_objects = 4,
+	.max_vms = 2,
+	.max_mappings = 16,
+	.max_jobs = 4,
+	.max_requests = 4,
+	.max_bind_ops = 4,
+};
+
+/* One process. A dead one stays as it was: nobody cleans up after it. */
+struct process {
+	struct worker_status status;
+	struct work_env env;
+	struct migrator m;
+	struct journal journal;
+	bool is_home;
+};
+
+/* Those of the fake GPU are eventfds and have always signalled. */
+int jobs_read_fence(int fence)
+{
+	(void)fence;
+	return 0;
+}
+
+static int on_home(void *context)
+{
+	struct process *p = context;
+
+	p->is_home = true;
+	return 0;
+}
+
+static int on_mover(sd_event_source *source, int fd, uint32_t revents,
+		    void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return migrator_on_mover(context);
+}
+
+static int on_timer(sd_event_source *source, int fd, uint32_t revents,
+		    void *context)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	return migrator_on_timer(context);
+}
+
+static void env_make(struct process *p)
+{
+	p->env.gpu = &fake_gpu_ops;
+	p->env.reader.domid = FAKE_DOMID;
+	p->env.reader.status = &p->status;
+	p->env.status = &p->status;
+	p->env.max_objects = limits.max_objects;
+	p->env.max_vms = limits.max_vms;
+	p->env.keep_grefs = true;
+}
+
+/* 0 or the first error; a process whose start fails is dead. */
+static int process_start(struct process *p, int journal)
+{
+	struct migrator *m = &p->m;
+	int ret;
+
+	env_make(p);
+	m->env = &p->env;
+	m->status = &p->status;
+	m->journal = &p->journal;
+	m->settings = mig_settings_default;
+	m->settings.vram_pages = 1024;
+	m->settings.vram_page = 1;
+	m->home = on_home;
+	m->context = p;
+	ret = journal_open(&p->journal, dup(journal), &limits);
+	if (!ret)
+		ret = work_init(&p->env);
+	if (!ret)
+		ret = sd_event_new(&m->loop) < 0 ? -ENOMEM : 0;
+	if (!ret)
+		ret = migrator_init(m, &limits, eventfd(0, EFD_CLOEXEC));
+	if (ret)
+		return ret;
+	assert_true(sd_event_add_io(m->loop, NULL, m->thread.done_fd, EPOLLIN,
+				    on_mover, m) >= 0);
+	assert_true(sd_event_add_io(m->loop, NULL, m->timer, EPOLLIN, on_timer,
+				    m) >= 0);
+	return 0;
+}
+
+static void rounds(struct process *p, unsigned int nr)
+{
+	while (nr-- && !p->is_home)
+		sd_event_run(p->m.loop, 20000);
+}
+
+static void object_map(struct process *p)
+{
+	static struct xen_userptrif_dir dir;
+	struct work work = { .kind = WORK_OP };
+	uint32_t i;
+
+	for (i = 0; i < PAGES; i++)
+		dir.gref[i] = GREF + i;
+	fake_grant_clear();
+	fake_grant(1, &dir);
+	work.op.obj = OBJ;
+	work.op.nr = PAGES;
+	work.op.gref_directory = 1;
+	work.op.type = CORE_OP_READ_DIR;
+	work_run(&p->env, &work);
+	work.op.type = CORE_OP_MAP;
+	work_run(&p->env, &work);
+	assert_int_equal(work.status, XENUSERPTR_STATUS_OK);
+	assert_int_equal(migrator_before_done(&p->m, &work), 0);
+}
+
+/* Out, and home from @back on; dead after @life rounds. */
+static void first_life(struct process *p, int journal, unsigned int back,
+		       unsigned int life)
+{
+	memset(&fake_gpu, 0, sizeof(fake_gpu));
+	memset(&fake_module, 0, sizeof(fake_module));
+	assert_int_equal(process_start(p, journal), 0);
+	object_map(p);
+	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM), 0);
+	rounds(p, life < back ? life : back);
+	if (life > back) {
+		assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES,
+					       MIG_PLACE_RAM), 0);
+		rounds(p, life - back);
+	}
+	helper_stop(&p->m.thread);
+}
+
+static unsigned int pages_away(void)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < PAGES; i++)
+		nr += fake_module.rev_state[GREF + i] == FAKE_REV_REVOKED;
+	return nr;
+}
+
+static void process_free(struct process *p)
+{
+	sd_event_unref(p->m.loop);
+	grefs_fini(&p->m.grefs);
+	mover_fini(&p->m.mover);
+	work_fini(&p->env);
+	free(p->m.object);
+	if (p->m.timer > 0)
+		close(p->m.timer);
+	if (p->journal.head)
+		journal_close(&p->journal);
+	free(p);
+}
+
+static struct process *process_new(void)
+{
+	struct process *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	return p;
+}
+
+/* Is everything home? The @nth call of the rescuer fails, if it makes so many. */
+static bool second_life(int journal, unsigned int nth)
+{
+	struct process *p = process_new();
+	bool is_home;
+	int ret;
+
+	fake_fail_set(nth);
+	ret = process_start(p, journal);
+	if (!ret)
+		ret = migrator_recover(&p->m);
+	if (!ret)
+		rounds(p, ROUNDS);
+	is_home = p->is_home;
+	if (p->m.thread.run)
+		helper_stop(&p->m.thread);
+	fake_fail_set(0);
+	process_free(p);
+	return is_home;
+}
+
+/* Returns true if the Nth call was made. */
+static bool die_and_rescue(unsigned int back, unsigned int life,
+			   unsigned int nth)
+{
+	struct process *p = process_new();
+	int journal = journal_create(&limits);
+	bool is_home, has_failed;
+
+	assert_true(journal >= 0);
+	first_life(p, journal, back, life);
+	is_home = second_life(journal, nth);
+	has_failed = nth && !is_home;
+	if (is_home) {
+		assert_int_equal(pages_away(), 0);
+		assert_int_equal(fake_gpu.vram, 0);
+	}
+	if (!nth)
+		assert_true(is_home);
+	process_free(p);
+	close(journal);
+	return has_failed;
+}
+
+static void test_dead_on_the_way_out(void **state)
+{
+	unsigned int life;
+
+	(void)state;
+	for (life = 0; life < 30; life++)
+		die_and_rescue(ROUNDS, life, 0);
+}
+
+static void test_dead_on_the_way_home(void **state)
+{
+	unsigned int life;
+
+	(void)state;
+	for (life = 16; life < 40; life++)
+		die_and_rescue(16, life, 0);
+}
+
+/* Wherever the rescuer fails, it does not say that all is home. */
+static void test_each_call_fails(void **state)
+{
+	unsigned int nth, failed = 0;
+
+	(void)state;
+	for (nth = 1; nth < 60; nth++)
+		failed += die_and_rescue(ROUNDS, 30, nth);
+	assert_true(failed > 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dead_on_the_way_out),
+		cmocka_unit_test(test_dead_on_the_way_home),
+		cmocka_unit_test(test_each_call_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
