@@ -136,7 +136,8 @@ struct back_object {
 struct back_want {
 	struct back_record record;	/* WANT or LOST; data.gref is the key */
 	struct list_head pending;	/* empty: no unanswered want */
-	unsigned long deadline;		/* jiffies */
+	unsigned long deadline;		/* jiffies: of the next look at it */
+	unsigned int looks;		/* that found it unanswered */
 	u32 events;			/* tells an answered want from a new one */
 };
 

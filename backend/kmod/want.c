@@ -6,7 +6,9 @@
  * needs no memory. The entry is the WANT record, and carries the deadline: a
  * want that user space has not answered by then is answered here, by restoring
  * the page with its contents given up, because a guest must not sleep for ever
- * on a worker that died or hangs.
+ * on a worker that died or hangs. The time is taken in several parts, each of which
+ * begins when this domain runs: a domain that the hypervisor, or one long
+ * hypercall, has kept from running has not had the time either.
  *
  * An answer and a new want can cross. The counter of events tells them apart:
  * an answer only counts if no event came since the operation began. The other
@@ -27,9 +29,12 @@ module_param(want_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(want_timeout_ms,
 		 "A want unanswered for this long is restored as lost (default 5000)");
 
-static unsigned long back_want_timeout(void)
+#define BACK_WANT_LOOKS 4U
+
+/* From one look at a want to the next. */
+static unsigned long back_want_interval(void)
 {
-	return msecs_to_jiffies(max(READ_ONCE(want_timeout_ms), 1U));
+	return msecs_to_jiffies(max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U));
 }
 
 /* Must not wait for storage, which may be the same guest's. */
@@ -134,11 +139,12 @@ void back_want_event(struct back_binding *binding,
 		data->waiters = fault->waiters;
 		want->events++;
 		if (list_empty(&want->pending)) {
-			want->deadline = jiffies + back_want_timeout();
+			want->looks = 0;
+			want->deadline = jiffies + back_want_interval();
 			list_add_tail(&want->pending, &binding->pending);
 			queue_delayed_work(back_want_wq,
 					   &binding->channel.deadline_work,
-					   back_want_timeout());
+					   back_want_interval());
 		}
 		back_record_push_locked(binding, &want->record);
 		atomic64_inc(&binding->wants_seen);
@@ -160,25 +166,40 @@ void back_want_requeue(struct back_binding *binding,
 	back_record_push_locked(binding, &want->record);
 }
 
+/*
+ * It goes to the end of the line. True: that was the last look; it begins anew, in
+ * case that the want cannot be helped.
+ */
+static bool back_want_look(struct back_binding *binding, struct back_want *want,
+			   unsigned long now)
+{
+	want->deadline = now + back_want_interval();
+	list_move_tail(&want->pending, &binding->pending);
+	want->looks = (want->looks + 1) % BACK_WANT_LOOKS;
+	return !want->looks;
+}
+
 /* The gref of the next want that is overdue; sets the time of the one after. */
 static bool back_want_overdue(struct back_binding *binding, u32 *gref, u32 *events)
 {
+	unsigned long now = jiffies;
 	struct back_want *want;
 	bool overdue = false;
 
 	spin_lock(&binding->record_lock);
-	want = list_first_entry_or_null(&binding->pending, struct back_want,
-					pending);
-	if (want && time_before(jiffies, want->deadline)) {
-		queue_delayed_work(back_want_wq, &binding->channel.deadline_work,
-				   want->deadline - jiffies);
-	} else if (want) {
+	while (!overdue) {
+		want = list_first_entry_or_null(&binding->pending,
+						struct back_want, pending);
+		if (!want || time_before(now, want->deadline))
+			break;
+		overdue = back_want_look(binding, want, now);
+	}
+	if (overdue) {
 		*gref = want->record.data.gref;
 		*events = want->events;
-		/* To the end of the line, in case that it cannot be helped. */
-		want->deadline = jiffies + back_want_timeout();
-		list_move_tail(&want->pending, &binding->pending);
-		overdue = true;
+	} else if (want) {
+		queue_delayed_work(back_want_wq, &binding->channel.deadline_work,
+				   want->deadline - now);
 	}
 	spin_unlock(&binding->record_lock);
 	return overdue;
