@@ -28,6 +28,11 @@ enum serve_priority {
 	SERVE_BROKER = -20,
 	SERVE_MOVES = -5,
 	SERVE_FENCES = 0,
+	/*
+	 * Deadlines: after what says that they were kept. If this domain did not
+	 * run for a while, both are there at once.
+	 */
+	SERVE_DEADLINES = 3,
 	SERVE_RECORD = 5,
 	SERVE_HELPER = 10,
 	SERVE_RING = 20,
@@ -344,7 +349,7 @@ static int serve_add_migrator(struct worker *worker)
 
 	if (!worker->route.migrator)
 		return 0;
-	ret = serve_add_io(worker, worker->migrator.timer, SERVE_MOVES,
+	ret = serve_add_io(worker, worker->migrator.timer, SERVE_DEADLINES,
 			   serve_on_move_timer);
 	if (ret >= 0)
 		ret = serve_add_io(worker, worker->migrator.thread.done_fd,
