@@ -38,6 +38,8 @@
 	X(mig_revokes,	"chunks revoked") \
 	X(mig_wants,	"accesses of the guest to revoked pages") \
 	X(mig_rollbacks, "moves that turned back before they were done") \
+	X(mig_evictions, "chunks that went home to make room") \
+	X(mig_bounces,	"chunks that came back too soon and stay for a while") \
 	X(mig_stops,	"GPU address spaces stopped") \
 	X(mig_kills,	"GPU address spaces whose jobs were killed") \
 	X(mig_lost,	"pages whose contents were lost") \

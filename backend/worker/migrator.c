@@ -62,6 +62,8 @@ static void status_fill(struct migrator *m)
 	status_put(&m->status->mig_wants, stats->wants);
 	status_put(&m->status->mig_revokes, stats->revokes);
 	status_put(&m->status->mig_rollbacks, stats->rollbacks);
+	status_put(&m->status->mig_evictions, stats->evictions);
+	status_put(&m->status->mig_bounces, stats->bounces);
 	status_put(&m->status->mig_stops, stats->stops);
 	status_put(&m->status->mig_kills, stats->kills);
 	status_put(&m->status->mig_vram_now, mig_vram_used(m->engine));
