@@ -6,7 +6,8 @@
  * usage: migrate-guest SECONDS SEED MIB [PAUSE-MS]
  *        migrate-guest hold|keep|poll|busy SEED MIB
  *
- * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2).
+ * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2). The
+ * memory is a page less than MIB says, so that there are chunks of each size.
  * hold: no threads; runs one job, waits for SIGUSR1, touches every page, and
  * runs one more.
  * keep: as hold, but without the last job, for which there is no backend.
@@ -174,11 +175,11 @@ static void *copier(void *context)
 	return NULL;
 }
 
-static void cells_make(size_t mib)
+static void cells_make(size_t nr)
 {
 	size_t i;
 
-	nr_cells = mib * 256;
+	nr_cells = nr;
 	cells = mmap(NULL, nr_cells * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	added = calloc(nr_cells, sizeof(*added));
@@ -388,7 +389,7 @@ int main(int argc, char **argv)
 	seed = strtoull(argv[2], NULL, 10) + 1;
 	printf("seed %s\n", argv[2]);
 	signal(SIGUSR2, on_lost);
-	cells_make(strtoul(argv[3], NULL, 10));
+	cells_make(strtoul(argv[3], NULL, 10) * 256 - (strtod(argv[1], NULL) > 0));
 	job_make(&job);
 	job_run(&job);
 	mode_run(&job, argv[1], seed);
