@@ -87,7 +87,7 @@ check-probes: $(DAEMON_BIN)
 
 # What is no trace is refused, and one that was recorded is understood.
 .PHONY: check-replay
-check-replay: $(CTL_BIN)
+check-replay: $(BUILD)/bin/userptrctl
 	@mkdir -p $(DT_BUILD)
 	@trace=tests/unit/data/migrate.trace; bad=$(DT_BUILD)/bad.trace; \
 	fails() { ! $(CTL_BIN) replay $$bad >/dev/null 2>&1 || { \
