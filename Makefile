@@ -38,4 +38,7 @@ help:
 	@echo "make check-debug-kernel  the rig on a kernel with KASAN and lockdep (builds it)"
 	@echo "make check-long  scenarios of moving memory that CI has no time for"
 	@echo "make soak        memory moves at random for HOURS=1, each time with a new seed"
+	@echo "make check-hypervisor  the part of check-xen that is about xen-patches/"
+	@echo "make check-series      boot Xen after each patch of xen-patches/ (an hour)"
+	@echo "make check-full  every variant of check-xen, then check-series (hours)"
 	@echo "make bench       figures as ratios to a baseline of the same boot"
