@@ -75,6 +75,15 @@ void others_open(enum other kind, const char *resource);
 void cycle_threads(unsigned int threads, uint64_t limit, uint64_t seconds, uint64_t seed,
 		   enum other kind);
 
+/*
+ * Xen itself or another may be about to use a page that was revoked: it holds a
+ * reference then, and nothing may be copied before it dropped it.
+ */
+void references_await(unsigned int page);
+
+/* rv-race.c: maps and copies by others while page 0 is revoked, again and again. */
+void race_run(unsigned int seconds, uint64_t seed);
+
 /* rv-cases.c: single tests, by name; false if there is none. */
 bool case_run(int argc, char **argv);
 

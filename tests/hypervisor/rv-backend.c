@@ -12,10 +12,13 @@
  *   states           every operation in every state
  *   refuse STATUS    arming each page is refused with this status
  *   bench N          times of batches, N times
- *   latency N        the time from REVOKE to the end of the want, N times
+ *   race SECONDS SEED
+ *                    others map and copy the page while it is revoked; see rv-race.c
+ *   latency N        revoke page 0, tell the guest's module by page 1 to touch it, and
+ *                    answer its want, N times
  *
- * -r maps the pages read-only, -n does not: another process does. -o gives each page memory that may stand in for it:
- * RAM of dom0, or BAR 2 of a PCI device.
+ * -r maps the pages read-only, -n does not: another process does. -o gives each page
+ * memory that may stand in for it: RAM of dom0, or BAR 2 of a PCI device.
  */
 #include "rv-script.h"
 
@@ -42,6 +45,8 @@ static void run_test(int argc, char **argv, enum other kind)
 		channel_open();
 		arm_all();
 		cycle_threads(a[1], ~0ULL, a[2], a[3], kind);
+	} else if (!strcmp(name, "race")) {
+		race_run(a[1], a[2]);
 	} else if (!case_run(argc, argv)) {
 		die("no test %s", name);
 	}

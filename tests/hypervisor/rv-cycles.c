@@ -48,11 +48,7 @@ static void replace(struct cycler *c, const unsigned int *which, unsigned int nr
 	c->replaced += nr;
 }
 
-/*
- * Xen itself may be about to write to a page for the guest: it holds a reference
- * then, and nothing may be copied before it dropped it.
- */
-static void await_references(unsigned int page)
+void references_await(unsigned int page)
 {
 	uint64_t end = now_ns() + 5000000000ULL;
 	struct gnttab_revocable_op op;
@@ -81,7 +77,7 @@ static void take_away(struct cycler *c, const unsigned int *which, unsigned int 
 		struct page *p = &pages[which[i]];
 
 		if (c->ops[i].extra_refs)
-			await_references(which[i]);
+			references_await(which[i]);
 		memcpy(p->kept, p->home, RV_PAGE);
 		if (!writes)
 			memset(p->home, RUBBISH, RV_PAGE);

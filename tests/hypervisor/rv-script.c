@@ -14,7 +14,8 @@
  *   nowant                there is none
  *   map:A=OK rmap:A=OK    map page A once more, for reading (OK: 1 if it works)
  *   unmap:A               drop the first mapping
- *   copy:A                GNTTABOP_copy from page A; copyto:A to it
+ *   copy:A[:B]            GNTTABOP_copy of 8 octets at offset B from page A; copyto to it
+ *   why=N                 the reason for GNTST_unsupported in the last operation
  *   get:A=V put:A:V       first word of the page; oget, oput: of what replaces it
  *   print:N               a line "at N", for whoever waits for it
  *   sleep:MS hold         hold waits to be killed
@@ -73,6 +74,10 @@ static bool step_query(const struct step *s)
 	const struct gnttab_revocable_op *op = op_last();
 	bool frame = !strcmp(s->name, "frame");
 
+	if (!strcmp(s->name, "why")) {
+		expect(s, (long)op->frame);
+		return true;
+	}
 	if (!frame && strcmp(s->name, "state") && strcmp(s->name, "extra") &&
 	    strcmp(s->name, "waiters"))
 		return false;
@@ -121,6 +126,7 @@ static bool step_copy(const struct step *s)
 	op->len = 8;
 	page->domid = domid;
 	page->u.ref = pages[s->a].gref;
+	page->offset = s->b;
 	own->domid = DOMID_SELF;
 	own->u.gmfn = own_frame(buffer);
 	op->status = 1;

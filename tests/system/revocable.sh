@@ -106,3 +106,30 @@ nothing_left() {
 	xen_key q | grep -c 'General information for domain' | grep -qx 1 || fail "domains are left"
 }
 memory_back() { [ "$(rv-ctl free)" -ge "$(($(cat /run/free-start) - spare))" ]; }
+
+# micro_start TEST: a guest that is the kernel rv-micro; sets $micro, its number.
+micro_start() {
+	cat >/run/micro.cfg <<-END
+		name="micro"
+		type="pvh"
+		kernel="/rig/bin/rv-micro"
+		cmdline="$1"
+		memory=32
+		on_poweroff="preserve"
+		on_crash="preserve"
+	END
+	xl create -p /run/micro.cfg || fail "no micro guest"
+	micro=$(xl domid micro)
+	xl unpause micro
+}
+
+# micro_said PATTERN: whether it printed such a line; /tmp/micro has all.
+micro_said() {
+	xl dmesg | sed -n "s/.*(d$micro) micro: //p" >/tmp/micro
+	grep -q "$1" /tmp/micro
+}
+
+micro_end() {
+	xl destroy micro
+	rig-agent gone "$micro" $((30 * SLOWNESS)) || fail "Xen keeps the micro guest"
+}

@@ -11,6 +11,9 @@
  *   peek I           the first word of page I
  *   emulate I        the same, read by Xen's emulator (option hvm_fep)
  *   poke I VALUE     write it
+ *   touch N          N times: wait until the first word of page 1 is the number of
+ *                    the round, read page 0, and store the number in the second
+ *                    word; prints the nanoseconds that reading took
  *   irqsoff I        add 1 to it with interrupts off; prints the microseconds
  *   walk I MS        use page I as a page table for this time; prints counts
  *   hypercall I      have Xen read and write an argument there; prints both results
@@ -19,17 +22,22 @@
  *   lost             prints the gfns of pages whose contents were lost
  *   frame PFN        prints what Xen calls this page frame: for dom0's programs
  *   area             allocate 512 pages in a row; prints the first gfn
+ *   dirty            write to each of them; prints the nanoseconds
+ *   outs             write words to a port, the first of which lies in the first two
+ *                    of them; prints how many words are left to do
  *   gfn I            prints the gfn of page I
  *   end              end all grants and free the pages; prints how many could not be
  *
  * One lock around a command; a page that Xen still uses is never freed.
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <asm/asm.h>
 #include <asm/xen/hypercall.h>
 #include <xen/grant_table.h>
 #include <xen/interface/memory.h>
@@ -40,6 +48,9 @@
 #define MAX_PAGES 64
 #define AREA_ORDER 9
 #define WALK_PAGES (2 * PTRS_PER_PTE)
+#define UNUSED_PORT 0x80
+#define TOUCH_SECONDS 20
+#define MAX_TOUCHES 64
 
 struct rv_page {
 	struct page *page;
@@ -148,6 +159,39 @@ static int do_emulate(unsigned long i, unsigned long unused)
 static int do_poke(unsigned long i, unsigned long value)
 {
 	WRITE_ONCE(*(u64 *)page_address(pages[i].page), value);
+	return 0;
+}
+
+static int await_word(const u64 *word, u64 value)
+{
+	unsigned long end = jiffies + TOUCH_SECONDS * HZ;
+
+	while (READ_ONCE(*word) != value) {
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		usleep_range(100, 200);
+	}
+	return 0;
+}
+
+static int do_touch(unsigned long n, unsigned long unused)
+{
+	u64 *mail, *word, start, i;
+	int rc;
+
+	if (nr_pages < 2 || n > MAX_TOUCHES)
+		return -EINVAL;
+	word = page_address(pages[0].page);
+	mail = page_address(pages[1].page);
+	for (i = 1; i <= n; i++) {
+		rc = await_word(&mail[0], i);
+		if (rc)
+			return rc;
+		start = ktime_get_mono_fast_ns();
+		READ_ONCE(*word);
+		say("%llu ", ktime_get_mono_fast_ns() - start);
+		WRITE_ONCE(mail[1], i);
+	}
 	return 0;
 }
 
@@ -339,6 +383,35 @@ static int do_area(unsigned long unused, unsigned long unused2)
 	return 0;
 }
 
+static int do_dirty(unsigned long unused, unsigned long unused2)
+{
+	unsigned long i;
+	u64 start;
+
+	if (!area)
+		return -ENOENT;
+	start = ktime_get_mono_fast_ns();
+	for (i = 0; i < 1UL << AREA_ORDER; i++)
+		WRITE_ONCE(*(u64 *)page_address(area + i), i);
+	say("%llu", ktime_get_mono_fast_ns() - start);
+	return 0;
+}
+
+/* Xen emulates it, one word as any output, more of them as a block. */
+static int do_outs(unsigned long unused, unsigned long unused2)
+{
+	unsigned long words = 2;
+	const void *from;
+
+	if (!area)
+		return -ENOENT;
+	from = page_address(area) + PAGE_SIZE - 1;
+	asm volatile("1: rep outsw\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : "+S"(from), "+c"(words) : "d"(UNUSED_PORT) : "memory");
+	say("%lu", words);
+	return 0;
+}
+
 /* False if Xen still uses the page. */
 static bool page_end(struct rv_page *p)
 {
@@ -378,6 +451,8 @@ static const struct {
 	{ "populate", do_populate, true },	{ "lost", do_lost, false },
 	{ "gfn", do_gfn, true },	{ "end", do_end, false },
 	{ "area", do_area, false },	{ "frame", do_frame, false },
+	{ "outs", do_outs, false },	{ "touch", do_touch, false },
+	{ "dirty", do_dirty, false },
 };
 
 static int command_run(const char *name, unsigned long a, unsigned long b)
