@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Programs that test the hypervisor series on the rig.
-RIG_PROGRAMS += $(addprefix $(BUILD)/bin/,rv-guest rv-io rv-backend rv-ctl rv-page rv-entry \
+RIG_PROGRAMS += $(addprefix $(BUILD)/bin/,rv-guest rv-io rv-backend rv-ctl rv-page \
 	rv-ioreq rv-fault rv-micro rv-iommu.so)
 
 RV_COMMON := tests/hypervisor/rv.c tests/hypervisor/rv.h protocol/xen_revocable.h
@@ -27,10 +27,6 @@ $(BUILD)/bin/rv-page: tests/hypervisor/rv-page.c $(RV_COMMON)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< tests/hypervisor/rv.c \
 		-lxenctrl -lxenevtchn -lxenforeignmemory
-
-$(BUILD)/bin/rv-entry: tests/hypervisor/rv-entry.c $(RV_COMMON)
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< tests/hypervisor/rv.c -lxenforeignmemory
 
 $(BUILD)/bin/rv-ioreq: tests/hypervisor/rv-ioreq.c $(RV_COMMON)
 	@mkdir -p $(@D)
