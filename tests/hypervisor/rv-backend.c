@@ -14,7 +14,8 @@
  *   bench N          times of batches, N times
  *   race SECONDS SEED
  *                    others map and copy the page while it is revoked; see rv-race.c
- *   latency N        revoke page 0, tell the guest's module by page 1 to touch it, and
+ *   latency N        the time from REVOKE to the end of the want, N times
+ *   answer N         revoke page 0, tell the guest's module by page 1 to touch it, and
  *                    answer its want, N times
  *
  * -r maps the pages read-only, -n does not: another process does. -o gives each page

@@ -85,8 +85,25 @@ static void test_bench(int argc, char **argv)
 	printf("revocable_restore_page %llu ns\n", (unsigned long long)sum[2] / rounds / nr);
 }
 
-/* What bench-revoke.scn measures in the guest: N wants of page 0, each answered at once. */
+/* From the want's event to the end of the page's restoring: N wants of page 0. */
 static void test_latency(int argc, char **argv)
+{
+	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20, i;
+	uint64_t start, sum = 0;
+
+	for (i = 0; i < rounds; i++) {
+		one_okay(0, GNTREV_CMD_revoke, 0, GNTREV_STATE_revoked);
+		start = now_ns();
+		if (!want_seen(0, 0, 10000))
+			die("the guest does not want the page");
+		one_okay(0, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
+		sum += now_ns() - start;
+	}
+	printf("revocable_want_restore %llu ns\n", (unsigned long long)sum / rounds);
+}
+
+/* What bench-revoke.scn measures in the guest: N wants of page 0, each answered at once. */
+static void test_answer(int argc, char **argv)
 {
 	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20, i;
 	volatile uint64_t *mail = (uint64_t *)pages[1].home;
@@ -112,6 +129,7 @@ static const struct {
 	{ "states", test_states, true },
 	{ "bench", test_bench, true },
 	{ "latency", test_latency, true },
+	{ "answer", test_answer, true },
 };
 
 bool case_run(int argc, char **argv)
