@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 /* The shared pages of fake-back: ring, events, fences, event channel. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "fake.h"
+
+/* Longest wait for room for an event. */
+#define EVENT_WAIT_MS	5000U
 
 static int read_number(struct fake *fake, const char *key, uint32_t *value)
 {
@@ -111,10 +115,25 @@ bool fake_event_room(const struct fake *fake)
 	return fake->events->prod - cons < XENUSERPTR_EVT_RING_LEN;
 }
 
+/* The guest says only now and then that it has read events, so look again. */
+static bool event_room_wait(struct fake *fake)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < EVENT_WAIT_MS && !fake_event_room(fake); ms++) {
+		fake_notify(fake);
+		poll(NULL, 0, 1);
+	}
+	return fake_event_room(fake);
+}
+
 void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt)
 {
 	uint32_t prod = fake->events->prod;
 
+	/* One that was broken on purpose has no room until the next connection. */
+	if (!event_room_wait(fake))
+		return;
 	fake->events->ring[prod % XENUSERPTR_EVT_RING_LEN] = *evt;
 	fake->events->ring[prod % XENUSERPTR_EVT_RING_LEN].id = (uint16_t)prod;
 	xen_wmb();

@@ -26,7 +26,7 @@ userptr_attach() {
 softgpu_counter() { softgpu-counters | sed -n "s/^$1 //p"; }
 
 # vmstat N KEY: a counter of the guest's kernel.
-vmstat() { guest "$1" "sed -n 's/^$2 //p' /proc/vmstat"; }
+vmstat() { guest "$1" "echo 1 >/proc/sys/vm/stat_refresh; sed -n 's/^$2 //p' /proc/vmstat"; }
 
 # guest_pins N: pages that the guest's kernel holds pinned now.
 guest_pins() { echo $(($(vmstat "$1" nr_foll_pin_acquired) - $(vmstat "$1" nr_foll_pin_released))); }
