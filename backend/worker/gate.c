@@ -203,15 +203,6 @@ static int gate_exec(struct migrator *m, const struct core_op *op)
 	return ask_one(m, gate, &ev, &token);
 }
 
-/* The whole object: what was given back by a TRIM stays home anyway. */
-static uint32_t object_pages(const struct migrator *m, uint32_t obj)
-{
-	struct mig_pages pages;
-
-	mig_pages(m->engine, obj, &pages);
-	return pages.home + pages.vram + pages.lost;
-}
-
 static int gate_pages(struct migrator *m, const struct core_op *op)
 {
 	enum mig_ask kind = op->type == CORE_OP_UNMAP ? MIG_ASK_RELEASE :
@@ -223,7 +214,8 @@ static int gate_pages(struct migrator *m, const struct core_op *op)
 		return -ENOMEM;
 	if (op->type == CORE_OP_UNMAP) {
 		gate->op.first = 0;
-		gate->op.nr = object_pages(m, op->obj);
+		/* What was given back by a TRIM stays home anyway. */
+		gate->op.nr = migrator_pages(m, op->obj);
 	}
 	ret = gate_spans(m, gate);
 	if (ret)

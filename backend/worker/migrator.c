@@ -326,7 +326,7 @@ int migrator_set(struct migrator *m, const struct mig_settings *settings)
 	return migrator_feed(m, &ev);
 }
 
-static uint32_t object_size(const struct migrator *m, uint32_t obj)
+uint32_t migrator_pages(const struct migrator *m, uint32_t obj)
 {
 	struct mig_pages pages;
 
@@ -350,7 +350,7 @@ int migrator_bring_home(struct migrator *m)
 	for (obj = 0; !ret && obj < m->env->max_objects; obj++) {
 		if (m->object[obj] == OBJECT_UNKNOWN)
 			continue;
-		ret = migrator_move(m, obj, 0, object_size(m, obj),
+		ret = migrator_move(m, obj, 0, migrator_pages(m, obj),
 				    MIG_PLACE_RAM);
 	}
 	m->coming_home = true;
@@ -449,7 +449,7 @@ static int object_adopt(struct migrator *m, uint32_t obj,
 /* Written down before the engine knows it, forgotten after. */
 static int object_recover(struct migrator *m, uint32_t obj)
 {
-	uint32_t size = object_size(m, obj), nr;
+	uint32_t size = migrator_pages(m, obj), nr;
 	struct journal_page *pages;
 	int ret;
 

@@ -126,6 +126,8 @@ int migrator_set(struct migrator *m, const struct mig_settings *settings);
 
 /* Between migrator.c, migrator-ops.c and gate.c. */
 int migrator_feed(struct migrator *m, struct mig_event *ev);
+/* Of the whole object, wherever they are; 0: the engine does not know it. */
+uint32_t migrator_pages(const struct migrator *m, uint32_t obj);
 int migrator_perform(struct migrator *m, const struct mig_op *op);
 /* The engine forgets the VM, if it knows it. */
 int migrator_vm_closed(struct migrator *m, uint32_t vm);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "chunkwalk.h"
 #include "migworld.h"
 #include "policy.h"
 #include "userptrif.h"
@@ -40,13 +41,6 @@ static void choose(struct world *w, uint32_t policy)
 	w->settings.policy = policy;
 	assert_int_equal(world_event(w, (struct mig_event){
 		.type = MIG_EV_SETTINGS, .settings = &w->settings }), 0);
-}
-
-static void end(struct world *w)
-{
-	world_touch_all(w);
-	world_end(w);
-	world_free(w);
 }
 
 static void manual(void **state)

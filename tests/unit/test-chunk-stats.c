@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "chunkwalk.h"
 #include "migworld.h"
 #include "userptrif.h"
 
@@ -22,13 +23,6 @@ static struct world *one(void)
 	world_settle(w);
 	world_exec(w, 0);
 	return w;
-}
-
-static void end(struct world *w)
-{
-	world_touch_all(w);
-	world_end(w);
-	world_free(w);
 }
 
 static const struct mig_time *time_of(const struct world *w,
@@ -50,20 +44,6 @@ static void to_vram(struct world *w)
 static void want(struct world *w)
 {
 	world_guest(w, world_chunk(w, 0, 0), true);
-}
-
-/* Complete ops until the chunk is in this state. */
-static void until(struct world *w, uint32_t state)
-{
-	unsigned int left = 100;
-
-	while (world_state(w, 0, 0) != state) {
-		assert_true(left--);
-		if (w->nr_pending)
-			world_complete(w, 0, MIG_OK);
-		else
-			world_try_stop(w, 0);
-	}
 }
 
 static void there_and_back(void **state)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "chunkwalk.h"
 #include "migworld.h"
 
 #define BOTH (MIG_VM_PREEMPT | MIG_VM_KILL)
@@ -26,27 +27,6 @@ static struct world *one(uint32_t nr, uint32_t access, uint32_t flags)
 static void to_vram(struct world *w, uint32_t nr)
 {
 	assert_int_equal(world_move(w, 0, 0, nr, MIG_PLACE_VRAM, 0), 0);
-}
-
-/* Complete ops until the chunk is in this state. */
-static void until(struct world *w, uint32_t state)
-{
-	unsigned int left = 100;
-
-	while (world_state(w, 0, 0) != state) {
-		assert_true(left--);
-		if (w->nr_pending)
-			world_complete(w, 0, MIG_OK);
-		else
-			world_try_stop(w, 0);
-	}
-}
-
-static void end(struct world *w)
-{
-	world_touch_all(w);
-	world_end(w);
-	world_free(w);
 }
 
 /* All stops are started before any is waited for. */
