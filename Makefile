@@ -3,6 +3,8 @@
 # below; this file only collects them.
 
 SHELL := /bin/bash
+VERSION := 0.1.0
+PREFIX ?= /usr/local
 BUILD ?= build
 CC ?= gcc
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -41,4 +43,7 @@ help:
 	@echo "make check-hypervisor  the part of check-xen that is about xen-patches/"
 	@echo "make check-series      boot Xen after each patch of xen-patches/ (an hour)"
 	@echo "make check-full  every variant of check-xen, then check-series (hours)"
+	@echo "make check-install     install in the rig's root, build the modules with DKMS"
+	@echo "make install     what to install where"
+	@echo "make modules     both kernel modules for one kernel (KDIR=)"
 	@echo "make bench       figures as ratios to a baseline of the same boot"

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
-XUPTR_VERSION := 0.1.0
 XUPTR_SOURCES := $(addprefix frontend/lib/,device.c object.c fence.c lost.c)
 XUPTR_OBJECTS := $(XUPTR_SOURCES:frontend/lib/%.c=$(BUILD)/lib/%.o)
 XUPTR_CFLAGS = -std=gnu11 -O2 -g -fPIC $(WARN) -Iprotocol -Ifrontend/lib \
 	$(shell pkg-config --cflags libdrm)
 XUPTR_LIBS = $(shell pkg-config --libs libdrm)
-PREFIX ?= /usr/local
 
-ALL_TARGETS += $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0 \
-	$(BUILD)/lib/xenuserptr.pc
+ALL_TARGETS += $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0
 CHECK_TARGETS += check-lib
 
 $(BUILD)/lib/%.o: frontend/lib/%.c $(wildcard frontend/lib/*.h protocol/*.h)
@@ -23,10 +20,6 @@ $(BUILD)/lib/libxenuserptr.so.0: $(XUPTR_OBJECTS) frontend/lib/libxenuserptr.map
 		-Wl,--version-script=frontend/lib/libxenuserptr.map \
 		-o $@ $(XUPTR_OBJECTS) $(XUPTR_LIBS)
 
-$(BUILD)/lib/xenuserptr.pc: frontend/lib/xenuserptr.pc.in
-	@mkdir -p $(@D)
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(XUPTR_VERSION)|' $< >$@
-
 # The calls are counted and failed one after the other by --wrap.
 $(BUILD)/test-lib: frontend/lib/test_lib.c $(XUPTR_SOURCES) $(wildcard frontend/lib/*.h)
 	@mkdir -p $(@D)
@@ -38,12 +31,14 @@ $(BUILD)/test-lib: frontend/lib/test_lib.c $(XUPTR_SOURCES) $(wildcard frontend/
 check-lib: $(BUILD)/test-lib $(BUILD)/lib/libxenuserptr.so.0 $(BUILD)/lib/libxenuserptr.a
 	@$(BUILD)/test-lib
 
-install-lib: $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0 $(BUILD)/lib/xenuserptr.pc
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+install-lib: $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/drm \
 		$(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 tools/packaging/libxenuserptr.3 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 frontend/lib/xenuserptr.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 protocol/xen_userptr_drm.h $(DESTDIR)$(PREFIX)/include/drm
 	install -m 644 $(BUILD)/lib/libxenuserptr.a $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(BUILD)/lib/libxenuserptr.so.0 $(DESTDIR)$(PREFIX)/lib
 	ln -sf libxenuserptr.so.0 $(DESTDIR)$(PREFIX)/lib/libxenuserptr.so
-	install -m 644 $(BUILD)/lib/xenuserptr.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' frontend/lib/xenuserptr.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/xenuserptr.pc

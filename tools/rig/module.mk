@@ -16,13 +16,18 @@ check-xen:
 check-debug-kernel:
 	@tools/rig/check-debug-kernel
 
+# What an administrator installs, installed.
+.PHONY: check-install
+check-install:
+	@tools/rig/check-install
+
 # Scenarios of moving memory that CI has no time for.
 check-long:
 	@tools/rig/check-long
 
 # Another target's variable: known when every module.mk has been read.
 check-all:
-	@tools/rig/check-all $(CHECK_TARGETS) lint
+	@tools/rig/check-all $(CHECK_TARGETS) lint check-install
 
 # Figures as ratios to a baseline of the same boot, and counts.
 bench: bench-core
