@@ -119,6 +119,9 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  *           frame to which the caller has I/O memory access.
  * QUERY     only reports.
  *
+ * What operations other than QUERY say about <extra_refs> is only right if the
+ * caller does not map, unmap or copy through <ref> meanwhile.
+ *
  * A page that is revoked (with GNTREV_OP_writes: for writing) cannot be
  * mapped or copied by anybody through any grant: such calls fail with
  * GNTST_bad_page and raise a want.
@@ -126,13 +129,12 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  * Contents are lost when the last mapping goes, or the channel is closed,
  * while a page is revoked for all access and was mapped writable.
  *
- * status: GNTST_bad_domain, GNTST_bad_gntref (not mapped by the caller,
- *         sub-page or transitive grant), GNTST_permission_denied,
- *         GNTST_bad_page (special page, or not ordinary memory),
- *         GNTST_not_allowed, GNTST_alias, GNTST_bad_state (also: not armed,
- *         or no open channel), GNTST_unsupported, GNTST_over_quota,
- *         GNTST_no_space, GNTST_general_error (unknown <cmd> or flag, or
- *         unused <frame> not 0).
+ * status: GNTST_bad_domain, GNTST_bad_gntref (not mapped by the caller),
+ *         GNTST_permission_denied, GNTST_bad_page (special page, or not
+ *         ordinary memory), GNTST_not_allowed, GNTST_alias, GNTST_bad_state
+ *         (also: not armed, or no open channel), GNTST_unsupported,
+ *         GNTST_over_quota, GNTST_no_space, GNTST_general_error (unknown <cmd>
+ *         or flag, or unused <frame> not 0).
  */
 struct gnttab_revocable_op {
     /* IN parameters. */
@@ -179,6 +181,7 @@ typedef struct gnttab_revocable_op gnttab_revocable_op_t;
 #define GNTREV_WHY_altp2m         4
 #define GNTREV_WHY_nested         5
 #define GNTREV_WHY_sharing        6   /* memory sharing or fork */
+#define GNTREV_WHY_partial        7   /* sub-page or transitive grant */
 
 /*
  * GNTTABOP_revocable_faults: fetch wants of <dom>.  Each element is filled in

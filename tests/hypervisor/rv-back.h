@@ -82,7 +82,7 @@ void cycle_threads(unsigned int threads, uint64_t limit, uint64_t seconds, uint6
 void references_await(unsigned int page);
 
 /* rv-race.c: maps and copies by others while page 0 is revoked, again and again. */
-void race_run(unsigned int seconds, uint64_t seed);
+void race_run(unsigned int seconds, uint64_t seed, unsigned int which);
 
 /* rv-cases.c: single tests, by name; false if there is none. */
 bool case_run(int argc, char **argv);

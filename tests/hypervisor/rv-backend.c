@@ -12,7 +12,7 @@
  *   states           every operation in every state
  *   refuse STATUS    arming each page is refused with this status
  *   bench N          times of batches, N times
- *   race SECONDS SEED
+ *   race SECONDS SEED WHICH
  *                    others map and copy the page while it is revoked; see rv-race.c
  *   latency N        the time from REVOKE to the end of the want, N times
  *   answer N         revoke page 0, tell the guest's module by page 1 to touch it, and
@@ -47,7 +47,7 @@ static void run_test(int argc, char **argv, enum other kind)
 		arm_all();
 		cycle_threads(a[1], ~0ULL, a[2], a[3], kind);
 	} else if (!strcmp(name, "race")) {
-		race_run(a[1], a[2]);
+		race_run(a[1], a[2], a[3]);
 	} else if (!case_run(argc, argv)) {
 		die("no test %s", name);
 	}

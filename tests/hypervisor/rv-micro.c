@@ -7,15 +7,20 @@
  *
  *   refuse   hypercalls of revocable grants that are refused whoever makes them; prints
  *            what is not as it should be, and "done N failed M"
+ *   partial  grants dom0 a part of a page, a grant of another domain's, a whole page and
+ *            the grant table itself, which is of version 2, as Linux does not use; prints
+ *            their references, and "done" when dom0 has written to the page
  *   read     prints "gfn N" of a page, and reads it by Xen's emulator (option hvm_fep)
  *            until it is not what was written: "wrong VALUE"
  */
+#define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <xen/xen.h>
 #include <xen/sched.h>
 #include <xen/grant_table.h>
+#include <xen/memory.h>
 #include <xen/arch-x86/hvm/start_info.h>
 #include "../../protocol/xen_revocable.h"
 
@@ -206,6 +211,62 @@ static void refuse(void)
 	say("done ", (int)done, " failed ", (int)failed);
 }
 
+/* ---- grants of version 2 ---- */
+enum { REF_PART = 8, REF_OTHERS, REF_PAGE, REF_TABLE };
+static grant_entry_v2_t grants[256] __attribute__((aligned(4096)));
+
+/* Xen's table takes the place of ours. */
+static void grants_map(void)
+{
+	static struct xen_add_to_physmap map = { .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table };
+	static struct gnttab_set_version version = { .version = 2 };
+
+	map.gpfn = (uint32_t)grants / 4096;
+	expect("table", 0, hypercall(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &map, 0));
+	expect("version", 0, hypercall(__HYPERVISOR_grant_table_op, GNTTABOP_set_version, &version, 1));
+}
+
+static void grants_fill(void)
+{
+	const uint64_t gfn = (uint32_t)page / sizeof(page);
+
+	grants[REF_PART].sub_page.page_off = 16;
+	grants[REF_PART].sub_page.length = 64;
+	grants[REF_PART].sub_page.frame = gfn;
+	grants[REF_OTHERS].transitive.trans_domid = NOBODY;
+	grants[REF_OTHERS].transitive.gref = REF_PAGE;
+	grants[REF_PAGE].full_page.frame = gfn;
+	grants[REF_TABLE].full_page.frame = (uint32_t)grants / sizeof(page);
+	__asm__ volatile("" : : : "memory");
+	grants[REF_PART].hdr.flags = GTF_permit_access | GTF_sub_page;
+	grants[REF_OTHERS].hdr.flags = GTF_transitive;
+	grants[REF_PAGE].hdr.flags = GTF_permit_access;
+	grants[REF_TABLE].hdr.flags = GTF_permit_access;
+}
+
+static void partial(void)
+{
+	static struct gnttab_revocable_allow allow;
+	uint32_t ref;
+
+	grants_map();
+	grants_fill();
+	for (ref = REF_PART; ref <= REF_TABLE; ref++) {
+		allow = (struct gnttab_revocable_allow){
+			.gfn = (ref == REF_TABLE ? (uint32_t)grants : (uint32_t)page) / sizeof(page),
+			.ref = ref,
+			.flags = GNTREV_ALLOW_all, .status = 1,
+		};
+		expect("opt-in", 0, hypercall(__HYPERVISOR_grant_table_op,
+					      GNTTABOP_revocable_allow, &allow, 1));
+		expect("opt-in's status", GNTST_okay, allow.status);
+	}
+	say("grefs ", REF_PART, " to ", REF_TABLE);
+	while (page[0] != MAGIC)
+		hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, NULL, 0);
+	say("done ", (int)done, " failed ", (int)failed);
+}
+
 /* ---- an emulated read without paging ---- */
 static void read(void)
 {
@@ -229,6 +290,8 @@ void run(const struct hvm_start_info *info)
 	hypercalls_enable();
 	if (equal(test, "refuse"))
 		refuse();
+	else if (equal(test, "partial"))
+		partial();
 	else if (equal(test, "read"))
 		read();
 	else

@@ -141,7 +141,7 @@ static void revoke_once(uint64_t *seed)
 	usleep(random_next(seed) % 2000);
 }
 
-void race_run(unsigned int seconds, uint64_t seed)
+void race_run(unsigned int seconds, uint64_t seed, unsigned int which)
 {
 	struct racer racers[] = {
 		{ .name = "copy", .access = access_copy, .page = 1, .word = 8 },
@@ -158,13 +158,15 @@ void race_run(unsigned int seconds, uint64_t seed)
 	channel_open();
 	one_okay(0, GNTREV_CMD_arm, 0, GNTREV_STATE_home);
 	for (i = 0; i < n; i++)
-		if (pthread_create(&racers[i].thread, NULL, race, &racers[i]))
+		if ((which >> i & 1) && pthread_create(&racers[i].thread, NULL, race, &racers[i]))
 			die("no thread");
 	for (seed++; now_ns() < end; revocations++)
 		revoke_once(&seed);
 	atomic_store(&stop, true);
 	printf("race: revocations %llu\n", (unsigned long long)revocations);
 	for (i = 0; i < n; i++) {
+		if (!(which >> i & 1))
+			continue;
 		pthread_join(racers[i].thread, NULL);
 		printf("race: %s: worked %llu refused %llu\n", racers[i].name,
 		       (unsigned long long)racers[i].worked,

@@ -7,7 +7,7 @@
  * A command is written to /dev/rv-pages, its result read from there:
  *   grant DOMID N    grant N pages; prints their grefs
  *   allow FLAGS      opt all of them in; prints the first status that is not 0
- *   alias I          grant page I once more; prints the gref
+ *   alias I [DOMID]  grant page I once more, or to this domain; prints the gref
  *   peek I           the first word of page I
  *   emulate I        the same, read by Xen's emulator (option hvm_fep)
  *   poke I VALUE     write it
@@ -19,6 +19,8 @@
  *   hypercall I      have Xen read and write an argument there; prints both results
  *   balloon I        give page I back to Xen
  *   populate I       and get another
+ *   exchange I       ask Xen for another frame in its place; prints the result
+ *   overwrite I K    put the frame of page K in the place of page I
  *   lost             prints the gfns of pages whose contents were lost
  *   frame PFN        prints what Xen calls this page frame: for dom0's programs
  *   area             allocate 512 pages in a row; prints the first gfn
@@ -125,13 +127,14 @@ static int do_allow(unsigned long flags, unsigned long unused)
 	return rc;
 }
 
-static int do_alias(unsigned long i, unsigned long unused)
+static int do_alias(unsigned long i, unsigned long domid)
 {
 	int gref;
 
 	if (pages[i].alias)
 		return -EBUSY;
-	gref = gnttab_grant_foreign_access(pages[i].domid, xen_page_to_gfn(pages[i].page), 0);
+	gref = gnttab_grant_foreign_access(domid ?: pages[i].domid,
+					   xen_page_to_gfn(pages[i].page), 0);
 	if (gref < 0)
 		return gref;
 	pages[i].alias = gref;
@@ -343,6 +346,32 @@ static int do_populate(unsigned long i, unsigned long unused)
 	return rc;
 }
 
+static int do_exchange(unsigned long i, unsigned long unused)
+{
+	xen_pfn_t gfn = xen_page_to_gfn(pages[i].page), out = gfn;
+	struct xen_memory_exchange op = {
+		.in = { .nr_extents = 1, .domid = DOMID_SELF },
+		.out = { .nr_extents = 1, .domid = DOMID_SELF },
+	};
+
+	set_xen_guest_handle(op.in.extent_start, &gfn);
+	set_xen_guest_handle(op.out.extent_start, &out);
+	say("%d", HYPERVISOR_memory_op(XENMEM_exchange, &op));
+	return 0;
+}
+
+static int do_overwrite(unsigned long i, unsigned long k)
+{
+	struct xen_add_to_physmap op = { .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn };
+
+	if (k >= nr_pages || k == i || pages[k].away)
+		return -EINVAL;
+	op.idx = xen_page_to_gfn(pages[k].page);
+	op.gpfn = xen_page_to_gfn(pages[i].page);
+	pages[k].away = true;
+	return HYPERVISOR_memory_op(XENMEM_add_to_physmap, &op);
+}
+
 static int do_lost(unsigned long unused, unsigned long unused2)
 {
 	struct gnttab_revocable_fault op;
@@ -449,6 +478,7 @@ static const struct {
 	{ "irqsoff", do_irqsoff, true },	{ "walk", do_walk, true },
 	{ "hypercall", do_hypercall, true },	{ "balloon", do_balloon, true },
 	{ "populate", do_populate, true },	{ "lost", do_lost, false },
+	{ "exchange", do_exchange, true },	{ "overwrite", do_overwrite, true },
 	{ "gfn", do_gfn, true },	{ "end", do_end, false },
 	{ "area", do_area, false },	{ "frame", do_frame, false },
 	{ "outs", do_outs, false },	{ "touch", do_touch, false },
