@@ -81,7 +81,10 @@ void cycle_threads(unsigned int threads, uint64_t limit, uint64_t seconds, uint6
  */
 void references_await(unsigned int page);
 
-/* rv-race.c: maps and copies by others while page 0 is revoked, again and again. */
+/*
+ * rv-race.c: maps and copies by others while page 0 is revoked, again and again, at least
+ * for this time; which: a bit for each of the racers.
+ */
 void race_run(unsigned int seconds, uint64_t seed, unsigned int which);
 
 /* rv-cases.c: single tests, by name; false if there is none. */

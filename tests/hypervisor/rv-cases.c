@@ -58,13 +58,17 @@ static void test_refuse(int argc, char **argv)
 	}
 }
 
-/* Batches of all pages that the guest is not working on. */
+/*
+ * Batches of all pages that the guest is not working on: the shortest time of each, as
+ * whatever else the machine does can only make them longer.
+ */
 static void test_bench(int argc, char **argv)
 {
 	struct gnttab_revocable_op *ops = hypercall_alloc(BATCH * sizeof(*ops));
 	unsigned int which[BATCH], i, nr = nr_pages < BATCH ? nr_pages : BATCH;
 	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20;
-	uint64_t t[4], sum[3] = { 0 };
+	uint64_t t[4], best[3] = { ~0ULL, ~0ULL, ~0ULL };
+	unsigned int k;
 
 	for (i = 0; i < nr; i++)
 		which[i] = i;
@@ -76,13 +80,13 @@ static void test_bench(int argc, char **argv)
 		t[2] = now_ns();
 		op_okay(ops, which, nr, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
 		t[3] = now_ns();
-		sum[0] += t[1] - t[0];
-		sum[1] += t[2] - t[1];
-		sum[2] += t[3] - t[2];
+		for (k = 0; k < 3; k++)
+			if (t[k + 1] - t[k] < best[k])
+				best[k] = t[k + 1] - t[k];
 	}
-	printf("revocable_query_page %llu ns\n", (unsigned long long)sum[0] / rounds / nr);
-	printf("revocable_revoke_page %llu ns\n", (unsigned long long)sum[1] / rounds / nr);
-	printf("revocable_restore_page %llu ns\n", (unsigned long long)sum[2] / rounds / nr);
+	printf("revocable_query_page %llu ns\n", (unsigned long long)best[0] / nr);
+	printf("revocable_revoke_page %llu ns\n", (unsigned long long)best[1] / nr);
+	printf("revocable_restore_page %llu ns\n", (unsigned long long)best[2] / nr);
 }
 
 /* From the want's event to the end of the page's restoring: N wants of page 0. */

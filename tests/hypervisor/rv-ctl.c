@@ -9,7 +9,8 @@
  *   rv-ctl deny DOMID DIRECTORY      withdraw the permission for that page
  *   rv-ctl altp2m DOMID              enable alternative views
  *   rv-ctl move DOMID FROM TO ROUNDS move 512 pages in the guest's address space and back,
- *                                    the stock way to take memory away; prints the time
+ *                                    the stock way to take memory away; prints the shortest
+ *                                    time of all rounds
  *   rv-ctl logdirty DOMID 0|1        record which pages the guest writes to
  *   rv-ctl dirty DOMID GFN           prints whether it did since the last time
  *   rv-ctl free                      prints Xen's free pages
@@ -26,6 +27,12 @@
 #include <sys/mman.h>
 #include <xenctrl.h>
 #include <xen/hvm/params.h>
+
+/*
+ * Pages that are moved by one call: it takes about as long as a batch of revocations, so
+ * that what else the machine does disturbs neither more than the other.
+ */
+#define MOVE_PAGES 64
 
 static unsigned long bar_frame(const char *directory)
 {
@@ -61,7 +68,7 @@ static void move_range(int fd, uint32_t domid, uint64_t from, uint64_t to)
 	int rc;
 
 	op->domid = domid;
-	op->size = 512;
+	op->size = MOVE_PAGES;
 	op->space = XENMAPSPACE_gmfn_range;
 	op->idx = from;
 	op->gpfn = to;
@@ -71,22 +78,45 @@ static void move_range(int fd, uint32_t domid, uint64_t from, uint64_t to)
 	munmap(op, sizeof(*op));
 }
 
+/* Move all, a part at a time; best has the shortest times so far. */
+static void move_all(int fd, uint32_t domid, uint64_t from, uint64_t to, uint64_t *best)
+{
+	uint64_t start, took;
+	unsigned int k;
+
+	for (k = 0; k < 512 / MOVE_PAGES; k++) {
+		start = now_ns();
+		move_range(fd, domid, from + k * MOVE_PAGES, to + k * MOVE_PAGES);
+		took = now_ns() - start;
+		if (took < best[k])
+			best[k] = took;
+	}
+}
+
+static void move_print(const char *name, const uint64_t *best)
+{
+	uint64_t sum = 0;
+	unsigned int k;
+
+	for (k = 0; k < 512 / MOVE_PAGES; k++)
+		sum += best[k];
+	printf("%s %llu ns\n", name, (unsigned long long)sum / 512);
+}
+
 static int move(uint32_t domid, uint64_t from, uint64_t to, unsigned int rounds)
 {
 	int fd = hypercall_open();
-	uint64_t start, away = 0, back = 0;
+	uint64_t away[512 / MOVE_PAGES], back[512 / MOVE_PAGES];
 	unsigned int i;
 
+	memset(away, 0xff, sizeof(away));
+	memset(back, 0xff, sizeof(back));
 	for (i = 0; i < rounds; i++) {
-		start = now_ns();
-		move_range(fd, domid, from, to);
-		away += now_ns() - start;
-		start = now_ns();
-		move_range(fd, domid, to, from);
-		back += now_ns() - start;
+		move_all(fd, domid, from, to, away);
+		move_all(fd, domid, to, from, back);
 	}
-	printf("stock_move_away_page %llu ns\n", (unsigned long long)away / rounds / 512);
-	printf("stock_move_back_page %llu ns\n", (unsigned long long)back / rounds / 512);
+	move_print("stock_move_away_page", away);
+	move_print("stock_move_back_page", back);
 	return 0;
 }
 

@@ -22,6 +22,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* How often each racer has to meet the page at home, and away. */
+#define ENOUGH 10
+
 struct racer {
 	pthread_t thread;
 	const char *name;
@@ -29,7 +32,8 @@ struct racer {
 	unsigned int page;	/* 0: only reads */
 	unsigned int word;
 	struct gnttab_copy *op;
-	uint64_t *buffer, frame, value, worked, refused;
+	uint64_t *buffer, frame, value;
+	atomic_ulong worked, refused;
 	xengnttab_handle *gnt;
 };
 
@@ -88,7 +92,7 @@ static bool race_access(struct racer *r, bool write, uint64_t *value)
 
 	if (worked && before % 2 && atomic_load(&epoch) == before)
 		die("%s: works while the page is away", r->name);
-	*(worked ? &r->worked : &r->refused) += 1;
+	atomic_fetch_add(worked ? &r->worked : &r->refused, 1);
 	return worked;
 }
 
@@ -97,12 +101,6 @@ static void *race(void *arg)
 	struct racer *r = arg;
 	uint64_t value, next;
 
-	r->op = hypercall_alloc(sizeof(*r->op));
-	r->buffer = hypercall_alloc(RV_PAGE);
-	r->frame = own_frame(r->buffer);
-	r->gnt = xengnttab_open(NULL, 0);
-	if (!r->gnt)
-		die("gntdev");
 	while (!atomic_load(&stop)) {
 		next = r->value + 1;
 		if (r->page && race_access(r, true, &next))
@@ -115,6 +113,17 @@ static void *race(void *arg)
 	}
 	xengnttab_close(r->gnt);
 	return NULL;
+}
+
+/* Not by the threads: who asks for frames must be alone. */
+static void racer_prepare(struct racer *r)
+{
+	r->op = hypercall_alloc(sizeof(*r->op));
+	r->buffer = hypercall_alloc(RV_PAGE);
+	r->frame = own_frame(r->buffer);
+	r->gnt = xengnttab_open(NULL, 0);
+	if (!r->gnt)
+		die("gntdev");
 }
 
 static void rubbish_check(void)
@@ -133,23 +142,61 @@ static void revoke_once(uint64_t *seed)
 	references_await(0);
 	memcpy(pages[0].kept, pages[0].home, RV_PAGE);
 	memset(pages[0].home, RUBBISH, RV_PAGE);
-	usleep(random_next(seed) % 2000);
+	usleep(random_next(seed) % 500);
 	rubbish_check();
 	memcpy(pages[0].home, pages[0].kept, RV_PAGE);
 	atomic_fetch_add(&epoch, 1);
 	one_okay(0, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
-	usleep(random_next(seed) % 2000);
+	usleep(random_next(seed) % 500);
+}
+
+static struct racer racers[] = {
+	{ .name = "copy", .access = access_copy, .page = 1, .word = 8 },
+	{ .name = "map", .access = access_map, .page = 1, .word = 9 },
+	{ .name = "copy by a grant in use", .access = access_copy, .page = 0 },
+	{ .name = "map of a grant in use", .access = access_map, .page = 0 },
+};
+#define RACERS (sizeof(racers) / sizeof(racers[0]))
+
+/* Whether each of these met the page at home and away, often enough. */
+static bool all_met_both(unsigned int which)
+{
+	unsigned int i;
+
+	for (i = 0; i < RACERS; i++)
+		if ((which >> i & 1) && (atomic_load(&racers[i].worked) < ENOUGH ||
+					 atomic_load(&racers[i].refused) < ENOUGH))
+			return false;
+	return true;
+}
+
+static void racers_start(unsigned int which)
+{
+	unsigned int i;
+
+	for (i = 0; i < RACERS; i++)
+		racer_prepare(&racers[i]);
+	for (i = 0; i < RACERS; i++)
+		if ((which >> i & 1) && pthread_create(&racers[i].thread, NULL, race, &racers[i]))
+			die("no thread");
+}
+
+static void racers_end(unsigned int which)
+{
+	unsigned int i;
+
+	atomic_store(&stop, true);
+	for (i = 0; i < RACERS; i++) {
+		if (!(which >> i & 1))
+			continue;
+		pthread_join(racers[i].thread, NULL);
+		printf("race: %s: worked %lu refused %lu\n", racers[i].name,
+		       atomic_load(&racers[i].worked), atomic_load(&racers[i].refused));
+	}
 }
 
 void race_run(unsigned int seconds, uint64_t seed, unsigned int which)
 {
-	struct racer racers[] = {
-		{ .name = "copy", .access = access_copy, .page = 1, .word = 8 },
-		{ .name = "map", .access = access_map, .page = 1, .word = 9 },
-		{ .name = "copy by a grant in use", .access = access_copy, .page = 0 },
-		{ .name = "map of a grant in use", .access = access_map, .page = 0 },
-	};
-	unsigned int i, n = sizeof(racers) / sizeof(racers[0]);
 	uint64_t end = now_ns() + seconds * 1000000000ULL, revocations = 0;
 
 	if (nr_pages != 2 || xengnttab_unmap(gnt, pages[1].home, 1))
@@ -157,21 +204,9 @@ void race_run(unsigned int seconds, uint64_t seed, unsigned int which)
 	printf("seed %llu\n", (unsigned long long)seed);
 	channel_open();
 	one_okay(0, GNTREV_CMD_arm, 0, GNTREV_STATE_home);
-	for (i = 0; i < n; i++)
-		if ((which >> i & 1) && pthread_create(&racers[i].thread, NULL, race, &racers[i]))
-			die("no thread");
-	for (seed++; now_ns() < end; revocations++)
+	racers_start(which);
+	for (seed++; now_ns() < end || !all_met_both(which); revocations++)
 		revoke_once(&seed);
-	atomic_store(&stop, true);
 	printf("race: revocations %llu\n", (unsigned long long)revocations);
-	for (i = 0; i < n; i++) {
-		if (!(which >> i & 1))
-			continue;
-		pthread_join(racers[i].thread, NULL);
-		printf("race: %s: worked %llu refused %llu\n", racers[i].name,
-		       (unsigned long long)racers[i].worked,
-		       (unsigned long long)racers[i].refused);
-		if (!racers[i].worked || !racers[i].refused)
-			die("%s never met the other case", racers[i].name);
-	}
+	racers_end(which);
 }

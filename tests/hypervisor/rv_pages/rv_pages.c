@@ -356,7 +356,7 @@ static int do_exchange(unsigned long i, unsigned long unused)
 
 	set_xen_guest_handle(op.in.extent_start, &gfn);
 	set_xen_guest_handle(op.out.extent_start, &out);
-	say("%d", HYPERVISOR_memory_op(XENMEM_exchange, &op));
+	say("%ld", (long)HYPERVISOR_memory_op(XENMEM_exchange, &op));
 	return 0;
 }
 
