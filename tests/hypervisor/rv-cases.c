@@ -127,7 +127,7 @@ static void test_answer(int argc, char **argv)
 static const struct {
 	const char *name;
 	void (*run)(int, char **);
-	bool armed;	/* with an open channel and all pages armed */
+	bool armed;	/* with an open channel and all pages armed, if it maps them */
 } cases[] = {
 	{ "refuse", test_refuse, false },
 	{ "states", test_states, true },
@@ -142,7 +142,7 @@ bool case_run(int argc, char **argv)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (!strcmp(argv[0], cases[i].name)) {
-			if (cases[i].armed) {
+			if (cases[i].armed && pages[0].home) {
 				channel_open();
 				arm_all();
 			}
