@@ -19,8 +19,11 @@
 #define TOKEN_BACK	"backend"
 #define TOKEN_RELEASE	"release"
 
-/* Watches of one round, so that a busy guest does not keep out the rest. */
-#define BROKER_WATCHES	64U
+/*
+ * Watches of one round. To take one costs nothing but memory, while who sets them off
+ * waits for xenstored each time: a round finds the end of the line.
+ */
+#define BROKER_WATCHES	4096U
 
 static void broker_add(struct broker *broker, uint32_t domid, uint32_t devid)
 {
@@ -86,8 +89,10 @@ static void broker_scan(struct broker *broker)
 	unsigned int nr = 0, i;
 	char **names;
 
-	HASH_ITER(hh, broker->devices, device, next)
+	HASH_ITER(hh, broker->devices, device, next) {
 		device->is_seen = false;
+		device->is_stale = false;
+	}
 	names = xs_directory(broker->xs, XBT_NULL, broker->root, &nr);
 	for (i = 0; names && i < nr; i++)
 		broker_scan_domain(broker, names[i]);
@@ -114,24 +119,45 @@ static void broker_on_token(struct broker *broker, const char *token)
 {
 	struct device *device, *next;
 
-	if (!strcmp(token, TOKEN_BACK)) {
-		sd_event_source_set_enabled(broker->sweep, SD_EVENT_ONESHOT);
-		return;
-	}
-	if (!strcmp(token, TOKEN_RELEASE)) {
-		broker_check_domains(broker);
-		return;
-	}
-	HASH_ITER(hh, broker->devices, device, next)
-		if (!strcmp(token, device->token))
-			device_update(device);
+	if (!strcmp(token, TOKEN_RELEASE))
+		broker->is_released = true;
+	else if (!strcmp(token, TOKEN_BACK))
+		broker->is_stale = true;
+	else
+		HASH_ITER(hh, broker->devices, device, next)
+			if (!strcmp(token, device->token))
+				device->is_stale = true;
 }
 
-/* Many watches, one scan: it runs when the others of this round are done. */
+static void broker_update_stale(struct broker *broker)
+{
+	struct device *device, *next;
+
+	HASH_ITER(hh, broker->devices, device, next) {
+		if (!device->is_stale)
+			continue;
+		device->is_stale = false;
+		device_update(device);
+	}
+}
+
+/*
+ * Many watches, one look at the store: a guest that writes its nodes without end
+ * causes no more work than one that writes once a round, and the others' turn comes.
+ */
 static int broker_on_sweep(sd_event_source *source, void *context)
 {
+	struct broker *broker = context;
+
 	(void)source;
-	broker_scan(context);
+	if (broker->is_released)
+		broker_check_domains(broker);
+	if (broker->is_stale)
+		broker_scan(broker);
+	else
+		broker_update_stale(broker);
+	broker->is_released = false;
+	broker->is_stale = false;
 	return 0;
 }
 
@@ -155,7 +181,7 @@ static int broker_on_store(sd_event_source *source, int fd, uint32_t revents,
 		broker_on_token(broker, watch[XS_WATCH_TOKEN]);
 		free(watch);
 	}
-	return 0;
+	return sd_event_source_set_enabled(broker->sweep, SD_EVENT_ONESHOT);
 }
 
 static int broker_open_store(struct broker *broker)
@@ -188,8 +214,6 @@ static int broker_watch_store(struct broker *broker)
 
 	ret = sd_event_add_defer(broker->loop, &broker->sweep, broker_on_sweep,
 				 broker);
-	if (ret >= 0)
-		ret = sd_event_source_set_priority(broker->sweep, 5);
 	if (ret >= 0)
 		ret = sd_event_add_io(broker->loop, NULL,
 				      xs_fileno(broker->xs), EPOLLIN,

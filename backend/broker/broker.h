@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
-#include <uthash.h>
 #include <xenstore.h>
 
 #include "config.h"
+#include "hash.h"
 #include "ipc.h"
 #include "log.h"
 #include "status.h"
@@ -23,7 +23,9 @@
 struct broker {
 	struct xs_handle *xs;
 	sd_event *loop;
-	sd_event_source *sweep;	/* looks at all devices once more */
+	sd_event_source *sweep;	/* looks at what has become stale */
+	bool is_stale;		/* nodes of backends have changed */
+	bool is_released;	/* a domain has gone */
 	struct device *devices;	/* hash by key */
 	uint32_t own_domid;
 	char root[STORE_PATH_LEN];	/* of all backend nodes */
@@ -78,6 +80,7 @@ struct device {
 	char token[32];		/* of the watch on the frontend's state */
 	enum device_state state;
 	bool is_seen;		/* by the scan that is running */
+	bool is_stale;		/* its frontend wrote; to be looked at */
 	struct config config;
 
 	/* The worker, if pid > 0. */

@@ -362,7 +362,10 @@ struct device *device_add(struct broker *broker, uint32_t domid,
 		 "/local/domain/%u/device/userptr/%u", domid, devid);
 	snprintf(device->token, sizeof(device->token), "%u/%u", domid, devid);
 	HASH_ADD(hh, broker->devices, key, sizeof(device->key), device);
-	return device;
+	if (hash_added(device))
+		return device;
+	free(device);
+	return NULL;
 }
 
 /* The guest's own directory is left when its last device goes. */

@@ -56,6 +56,12 @@ $(BUILD)/bin/bench-evtchn: tests/system/bench_evtchn.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxenevtchn
 
+RIG_PROGRAMS += $(BUILD)/bin/store-storm
+
+$(BUILD)/bin/store-storm: tests/system/store_storm.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $< -lxenstore
+
 RIG_PROGRAMS += $(BUILD)/bin/va-diff
 CHECK_TARGETS += $(BUILD)/bin/va-diff
 
