@@ -80,6 +80,22 @@ in_root() {
 		"$ROOT" "${#binds[@]}" "${binds[@]}" "$@"
 }
 
+# in_namespace COMMAND...: with mounts that end with it.
+in_namespace() {
+	need_root
+	exec unshare --mount --fork --kill-child -- "$@"
+}
+
+# overlay_root DIR: from here on $ROOT is a copy of the root that may be changed. To
+# be called in a mount namespace; what was changed stays in DIR.
+overlay_root() {
+	rm -rf "$1/upper" "$1/work"
+	mkdir -p "$1"/{upper,work,root}
+	mount --make-rprivate /
+	mount -t overlay overlay -o "lowerdir=$ROOT,upperdir=$1/upper,workdir=$1/work" "$1/root"
+	ROOT=$1/root
+}
+
 # kernel_version 6.12|current: the release name of that kernel in the root.
 kernel_version() {
 	[[ -f $XU_CACHE/kernels/$1 ]] || die "no kernel '$1': use 6.12 or current after tools/rig/setup"
