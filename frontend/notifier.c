@@ -8,8 +8,9 @@
  * KSM, compaction and others, which look the same) only marks the object: the
  * next EXEC compares the pages that are not gone. The callback takes one
  * spinlock, xu_device.check_lock, and never waits, so it serves blockable and
- * other callers alike, and with several devices all are told before anybody
- * waits for any of them.
+ * other callers alike. Where the kernel has notifiers in two passes, the first marks
+ * the objects of all devices, and only the second starts their release; where it has
+ * one pass, the release is started at once, by a worker that this does not wait for.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -21,7 +22,7 @@
 
 #define COMPARE_BATCH	64U
 
-/* Lock held. Work for the pages of the whole object only where none is left. */
+/* Lock held. Takes no time for the pages of an object of which nothing is left. */
 static void range_gone(struct xu_range *range,
 		       const struct mmu_notifier_range *event)
 {
@@ -38,23 +39,21 @@ static void range_gone(struct xu_range *range,
 		obj->unmapped = true;
 	else
 		bitmap_set(obj->gone, range->first_page + first, last - first);
-	xu_object_collect(obj);
 }
 
-static bool range_invalidate(struct mmu_interval_notifier *notifier,
-			     const struct mmu_notifier_range *event,
-			     unsigned long seq)
+/* Returns whether there is something to release. */
+static bool range_mark(struct xu_range *range,
+		       const struct mmu_notifier_range *event,
+		       unsigned long seq)
 {
-	struct xu_range *range = container_of(notifier, struct xu_range,
-					      notifier);
 	struct xu_object *obj = range->obj;
 	struct xu_device *xd = obj->xd;
-	u64 start = ktime_get_ns();
+	bool gone = event->event == MMU_NOTIFY_UNMAP ||
+		    event->event == MMU_NOTIFY_RELEASE;
 
 	spin_lock(&xd->check_lock);
-	mmu_interval_set_seq(notifier, seq);
-	if (event->event == MMU_NOTIFY_UNMAP ||
-	    event->event == MMU_NOTIFY_RELEASE) {
+	mmu_interval_set_seq(&range->notifier, seq);
+	if (gone) {
 		range_gone(range, event);
 	} else if (event->event == MMU_NOTIFY_CLEAR) {
 		obj->check = true;
@@ -62,11 +61,75 @@ static bool range_invalidate(struct mmu_interval_notifier *notifier,
 			list_add_tail(&obj->check_link, &xd->check_list);
 	}
 	spin_unlock(&xd->check_lock);
-	xu_count(xd, XU_STAT_NOTIFIER_CALLS);
+	return gone;
+}
+
+static void count_time(struct xu_device *xd, u64 start)
+{
 	atomic64_add(ktime_get_ns() - start, &xd->stat[XU_STAT_NOTIFIER_NS]);
+}
+
+#ifdef XU_HAVE_TWO_PASS_NOTIFIER
+/* A range that is unmapped in two places at once has one second pass only. */
+static bool range_invalidate_start(struct mmu_interval_notifier *notifier,
+				   const struct mmu_notifier_range *event,
+				   unsigned long seq,
+				   struct mmu_interval_notifier_finish **finish)
+{
+	struct xu_range *range = container_of(notifier, struct xu_range,
+					      notifier);
+	struct xu_object *obj = range->obj;
+	u64 start = ktime_get_ns();
+
+	if (range_mark(range, event, seq)) {
+		if (test_and_set_bit_lock(0, &range->finishing))
+			xu_object_collect(obj);
+		else
+			*finish = &range->finish;
+	}
+	xu_count(obj->xd, XU_STAT_NOTIFIER_CALLS);
+	count_time(obj->xd, start);
 	trace_xen_userptr_invalidate(obj, event);
 	return true;
 }
+
+static void range_invalidate_finish(struct mmu_interval_notifier_finish *finish)
+{
+	struct xu_range *range = container_of(finish, struct xu_range, finish);
+	struct xu_device *xd = range->obj->xd;
+	u64 start = ktime_get_ns();
+
+	xu_object_collect(range->obj);
+	clear_bit_unlock(0, &range->finishing);
+	count_time(xd, start);
+}
+
+static const struct mmu_interval_notifier_ops range_notifier_ops = {
+	.invalidate_start = range_invalidate_start,
+	.invalidate_finish = range_invalidate_finish,
+};
+#else
+static bool range_invalidate(struct mmu_interval_notifier *notifier,
+			     const struct mmu_notifier_range *event,
+			     unsigned long seq)
+{
+	struct xu_range *range = container_of(notifier, struct xu_range,
+					      notifier);
+	struct xu_object *obj = range->obj;
+	u64 start = ktime_get_ns();
+
+	if (range_mark(range, event, seq))
+		xu_object_collect(obj);
+	xu_count(obj->xd, XU_STAT_NOTIFIER_CALLS);
+	count_time(obj->xd, start);
+	trace_xen_userptr_invalidate(obj, event);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops range_notifier_ops = {
+	.invalidate = range_invalidate,
+};
+#endif
 
 bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr)
 {
@@ -85,10 +148,6 @@ bool xu_object_all_gone(struct xu_object *obj)
 {
 	return READ_ONCE(obj->unmapped) || bitmap_full(obj->gone, obj->nr_pages);
 }
-
-static const struct mmu_interval_notifier_ops range_notifier_ops = {
-	.invalidate = range_invalidate,
-};
 
 static int range_watch(struct xu_range *range)
 {

@@ -52,6 +52,7 @@
 #include "../protocol/xen_userptr_drm.h"
 #include "fault.h"
 #include "grant.h"
+#include "range.h"
 
 /* Limits of one call. */
 #define XU_MAX_RANGES		65536U
@@ -191,16 +192,6 @@ enum xu_object_state {
 	XU_OBJECT_GONE,		/* no page is left */
 };
 
-/* One range of the program's memory with its notifier. */
-struct xu_range {
-	struct mmu_interval_notifier notifier;
-	struct xu_object *obj;
-	unsigned long addr;
-	u32 nr_pages;
-	u32 first_page;			/* of the object */
-	bool watched;
-};
-
 struct xu_user;
 
 struct xu_object {
@@ -312,17 +303,6 @@ int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int xu_object_pin(struct xu_object *obj, u32 *error_range);
 int xu_object_charge(struct xu_object *obj);
 void xu_object_uncharge(struct xu_object *obj);
-
-/* notifier.c */
-int xu_object_watch(struct xu_object *obj);
-void xu_object_unwatch(struct xu_object *obj);
-/* Compare what is marked "check" and may be mapped in @vm; -ESTALE. Sleeps. */
-int xu_vm_check_objects(struct xu_vm *vm);
-/* Was any of these pages, or all of the object, unmapped by the program? */
-bool xu_object_part_gone(struct xu_object *obj, u32 first, u32 nr);
-bool xu_object_all_gone(struct xu_object *obj);
-/* Take an object off the lists of those to compare and to trim. */
-void xu_object_uncheck(struct xu_object *obj);
 
 /* lost.c */
 /* Contents are gone: tell the file that asked. Never sleeps. */
