@@ -8,13 +8,13 @@ SOFTGPU_TEST_SRC := $(addprefix $(SOFTGPU_DIR)/, softgpu-test.c sgt.c \
 	test_cmd.c test_bind.c test_sync.c test_mem.c test_control.c \
 	test_userptr.c test_unplug.c)
 SOFTGPU_TEST_HDR := $(addprefix $(SOFTGPU_DIR)/, sgt.h test.h softgpu_drm.h \
-	softgpu_cmd.h)
+	softgpu_cmd.h) tests/system/drm_node.h
 
 RIG_PROGRAMS += $(BUILD)/bin/softgpu-test
 
 $(BUILD)/bin/softgpu-test: $(SOFTGPU_TEST_SRC) $(SOFTGPU_TEST_HDR)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -ffp-contract=off \
+	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -ffp-contract=off -Itests/system \
 		$(SOFTGPU_DRM_CFLAGS) -o $@ $(SOFTGPU_TEST_SRC) -ldrm
 
 .PHONY: check-softgpu-abi

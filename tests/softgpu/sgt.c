@@ -3,10 +3,8 @@
  * Thin wrappers over the ioctls of softgpu and over libdrm's syncobjs.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/sync_file.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 #include <xf86drm.h>
 
+#include "drm_node.h"
 #include "sgt.h"
 
 #define RUN_TIMEOUT_NS	(60 * SGT_SECOND)
@@ -31,31 +30,11 @@ uint64_t sgt_now_ns(void)
 	return ts.tv_sec * SGT_SECOND + ts.tv_nsec;
 }
 
-static bool is_softgpu(int fd)
-{
-	drmVersionPtr version = drmGetVersion(fd);
-	bool is = version && strcmp(version->name, "softgpu") == 0;
-
-	drmFreeVersion(version);
-	return is;
-}
-
 int sgt_open(unsigned int index)
 {
-	char path[64];
-	unsigned int i;
-	int fd;
+	int fd = drm_node_open("softgpu", index);
 
-	for (i = 128; i < 192; i++) {
-		snprintf(path, sizeof(path), "/dev/dri/renderD%u", i);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (is_softgpu(fd) && index-- == 0)
-			return fd;
-		close(fd);
-	}
-	return -ENODEV;
+	return fd < 0 ? -ENODEV : fd;
 }
 
 int sgt_info(int fd, struct drm_softgpu_info *info)

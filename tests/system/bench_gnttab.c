@@ -12,20 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <xengnttab.h>
+
+#include "program.h"
 
 #define MAX_GREFS 65536
 
 static uint32_t grefs[MAX_GREFS];
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static uint32_t grefs_load(const char *path)
 {

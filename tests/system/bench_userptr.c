@@ -18,24 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "program.h"
 #include "xenuserptr.h"
 
 #define MIB		((size_t)1 << 20)
 #define OBJECT_MIB	256U
-
-static void need(int ret, const char *call)
-{
-	if (ret)
-		errx(99, "%s: %s", call, strerror(-ret));
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void *memory_alloc(size_t octets)
 {

@@ -18,16 +18,11 @@
 #include <unistd.h>
 
 #include "gpu_cmd.h"
+#include "program.h"
 #include "xenuserptr.h"
 
 #define PAGE	((size_t)XUPTR_PAGE_SIZE)
 #define VA_CMD	0x000010000000ULL
-
-static void need(int ret, const char *call)
-{
-	if (ret)
-		errx(99, "%s: %s", call, strerror(-ret));
-}
 
 static void say_queued(const char *path)
 {

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "gpu_cmd.h"
+#include "program.h"
 #include "xenuserptr.h"
 
 #define PAGE		((size_t)XUPTR_PAGE_SIZE)
@@ -55,14 +56,6 @@ struct gpu {
 
 static int failures;
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void row(const char *step, const char *what, bool right, double seconds)
 {
 	printf("row %s | %s | %s | %.2f s\n", step, what, right ? "right" : "WRONG", seconds);
@@ -70,12 +63,6 @@ static void row(const char *step, const char *what, bool right, double seconds)
 }
 
 /* The job cannot go on: say which call failed and why. */
-static void need(int ret, const char *call)
-{
-	if (ret)
-		errx(99, "%s: %s", call, strerror(-ret));
-}
-
 static void *pages_alloc(size_t octets)
 {
 	void *memory = aligned_alloc(PAGE, octets);

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "gpu_cmd.h"
+#include "program.h"
 #include "xenuserptr.h"
 
 #define PAGE	((size_t)XUPTR_PAGE_SIZE)
@@ -77,12 +78,6 @@ static uint64_t adds, blocks;
 static bool alone;		/* the backend has gone */
 static uint64_t pause_ns = 2000000;
 
-static void need(int ret, const char *call)
-{
-	if (ret)
-		errx(99, "%s: %s", call, strerror(-ret));
-}
-
 static uint64_t next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -97,14 +92,6 @@ static void pause_some(uint64_t *random)
 	const struct timespec time = { .tv_nsec = (long)(next_random(random) % pause_ns) };
 
 	nanosleep(&time, NULL);
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
 static void *adder(void *context)

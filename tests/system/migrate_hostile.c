@@ -22,23 +22,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <xen/gntalloc.h>
 
 #include "mm.h"
+#include "program.h"
 
 #define REFS_PAGE	5
 
 static struct mm mm;
 static volatile sig_atomic_t spun;
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 /* There and back, so that the pattern stays. */
 static void touch_all(void)

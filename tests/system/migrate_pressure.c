@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "mm.h"
+#include "program.h"
 
 #define MAX_OBJECTS	16
 #define JOBS_IN_A_ROW	4
@@ -30,14 +31,6 @@ static uint32_t *added[MAX_OBJECTS];
 static unsigned int nr_objects;
 static size_t pages;
 static atomic_bool stop;
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 static uint64_t next_random(uint64_t *state)
 {

@@ -16,22 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mm.h"
+#include "program.h"
 
 #define VA_WRITE	0x002000000000ULL
 
 static struct mm mm;
 static uint32_t *out;
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 /* Sum of all numbers: every one is read. */
 static uint64_t read_all(void)

@@ -11,35 +11,19 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <xf86drm.h>
 
+#include "drm_node.h"
 #include "softgpu_drm.h"
-
-static int is_softgpu(int fd)
-{
-	drmVersionPtr version = drmGetVersion(fd);
-	int is = version && !strcmp(version->name, "softgpu");
-
-	drmFreeVersion(version);
-	return is;
-}
 
 static int first_node_open(void)
 {
-	char path[32];
-	int minor, fd;
+	int fd = drm_node_open("softgpu", 0);
 
-	for (minor = 128; minor < 192; minor++) {
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd >= 0 && is_softgpu(fd))
-			return fd;
-		if (fd >= 0)
-			close(fd);
-	}
-	errx(99, "no softgpu");
+	if (fd < 0)
+		errx(99, "no softgpu");
+	return fd;
 }
 
 #define COUNTER(name)	{ #name, offsetof(struct drm_softgpu_counters, name) }

@@ -17,8 +17,8 @@
 
 static const struct ut_case *const tables[] = {
 	ut_create_cases, ut_bind_cases, ut_exec_cases, ut_limit_cases, ut_scenario_cases,
-	ut_memory_cases, ut_process_cases, ut_va_cases, ut_share_cases, ut_gpus_cases,
-	ut_mm_cases, ut_stress_cases, ut_fail_cases, ut_apart_cases,
+	ut_memory_cases, ut_process_cases, ut_va_cases, ut_style_cases, ut_async_cases,
+	ut_blits_cases, ut_share_cases, ut_gpus_cases, ut_mm_cases, ut_stress_cases, ut_fail_cases, ut_apart_cases,
 };
 
 #define NR_TABLES	(sizeof(tables) / sizeof(tables[0]))
@@ -94,6 +94,9 @@ static const struct {
 	{ "memory", ut_memory_cases },
 	{ "process", ut_process_cases },
 	{ "va", ut_va_cases },
+	{ "style", ut_style_cases },
+	{ "async", ut_async_cases },
+	{ "blits", ut_blits_cases },
 	{ "share", ut_share_cases },
 	{ "gpus", ut_gpus_cases },
 	{ "mm", ut_mm_cases },

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Helpers of the guest's test programs; see ut.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +11,7 @@
 
 #include <xf86drm.h>
 
+#include "drm_node.h"
 #include "gpu_cmd.h"
 #include "ut.h"
 
@@ -35,30 +35,9 @@ static int ut_ioctl(int fd, unsigned long request, void *arg)
 	return drmIoctl(fd, request, arg) ? -errno : 0;
 }
 
-static bool is_our_driver(int fd)
-{
-	drmVersionPtr version = drmGetVersion(fd);
-	bool ours = version && !strcmp(version->name, "xen_userptr");
-
-	drmFreeVersion(version);
-	return ours;
-}
-
 int ut_node_open_nth(unsigned int nth)
 {
-	char path[32];
-	int minor, fd;
-
-	for (minor = 128; minor < 192; minor++) {
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (is_our_driver(fd) && !nth--)
-			return fd;
-		close(fd);
-	}
-	return -1;
+	return drm_node_open("xen_userptr", nth);
 }
 
 int ut_node_open(void)
@@ -209,34 +188,41 @@ int __ut_exec(struct ut *ut, uint32_t engine, uint64_t cmd_va, uint32_t length,
 	return ret;
 }
 
-/* The status of a fence that has signalled: 0 or its error. */
-static int fence_error(int fd, uint32_t syncobj)
+/* The status of a fence that has signalled: 0 or its error. Returns 0 or -errno. */
+static int fence_error(int fd, uint32_t syncobj, int *error)
 {
 	struct sync_fence_info fence = { 0 };
 	struct sync_file_info info = {
 		.num_fences = 1, .sync_fence_info = (uintptr_t)&fence,
 	};
-	int file;
+	int file, ret;
 
 	if (drmSyncobjExportSyncFile(fd, syncobj, &file))
-		ut_error("drmSyncobjExportSyncFile");
-	if (ioctl(file, SYNC_IOC_FILE_INFO, &info))
-		ut_error("SYNC_IOC_FILE_INFO");
+		return -errno;
+	ret = ioctl(file, SYNC_IOC_FILE_INFO, &info) ? -errno : 0;
 	close(file);
-	return info.status == 1 ? 0 : info.status;
+	*error = info.status == 1 ? 0 : info.status;
+	return ret;
 }
 
-int ut_fence_wait(int fd, uint32_t syncobj)
+int __ut_fence_wait(int fd, uint32_t syncobj, int *error)
 {
 	struct timespec now;
 	int64_t limit;
-	int error;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	limit = now.tv_sec * 1000000000LL + now.tv_nsec + FENCE_LIMIT_NS;
 	if (drmSyncobjWait(fd, &syncobj, 1, limit, 0, NULL))
-		UT_FAIL("the fence did not signal: %s", strerror(errno));
-	error = fence_error(fd, syncobj);
+		return -errno;
+	return fence_error(fd, syncobj, error);
+}
+
+int ut_fence_wait(int fd, uint32_t syncobj)
+{
+	int error, ret = __ut_fence_wait(fd, syncobj, &error);
+
+	if (ret)
+		UT_FAIL("the fence did not signal: %s", strerror(-ret));
 	drmSyncobjDestroy(fd, syncobj);
 	return error;
 }

@@ -42,6 +42,9 @@ extern const struct ut_case ut_scenario_cases[];
 extern const struct ut_case ut_memory_cases[];
 extern const struct ut_case ut_process_cases[];
 extern const struct ut_case ut_va_cases[];
+extern const struct ut_case ut_style_cases[];
+extern const struct ut_case ut_async_cases[];
+extern const struct ut_case ut_blits_cases[];
 extern const struct ut_case ut_share_cases[];
 extern const struct ut_case ut_gpus_cases[];
 extern const struct ut_case ut_mm_cases[];
@@ -93,10 +96,9 @@ int __ut_unmap(struct ut *ut, uint64_t gpu_va, uint64_t length);
 /* Queue a job; *syncobj is a new binary syncobj with its out-fence. */
 int __ut_exec(struct ut *ut, uint32_t engine, uint64_t cmd_va, uint32_t length,
 	      uint32_t *syncobj);
-/*
- * Wait for the fence in a syncobj, at most a minute, and destroy the syncobj.
- * Returns the fence's error, 0 if the job went well.
- */
+/* Wait for the fence in a syncobj, at most a minute. *error: the fence's, 0 if the job went well. */
+int __ut_fence_wait(int fd, uint32_t syncobj, int *error);
+/* The same, then destroy the syncobj. Returns the fence's error. */
 int ut_fence_wait(int fd, uint32_t syncobj);
 
 /*

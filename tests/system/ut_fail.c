@@ -89,7 +89,7 @@ static int use_steps(struct use *use)
 {
 	struct drm_xen_userptr_info info;
 	struct gpu_cmd cmd;
-	int ret;
+	int ret, error = 0;
 
 	gpu_cmd_begin(&cmd, use->commands, UT_PAGE);
 	gpu_cmd_fill(&cmd, UT_GPU_VA + OCTETS - UT_PAGE, 0x5151, UT_PAGE);
@@ -103,8 +103,8 @@ static int use_steps(struct use *use)
 	if (!ret)
 		ret = use_exec(use, gpu_cmd_octets(&cmd));
 	if (!ret)
-		ret = ut_fence_wait(use->ut.fd, use->binary);
-	return ret;
+		ret = __ut_fence_wait(use->ut.fd, use->binary, &error);
+	return ret ? ret : error;
 }
 
 static void use_check(const struct use *use, int ret)
@@ -212,21 +212,24 @@ static void alloc_fail_each_step(void)
 
 static bool kernel_allows(void)
 {
-	static const char *const settings[] = {
-		"/sys/kernel/debug/failslab/ignore-gfp-wait",
-		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+	static const char *const settings[][2] = {
+		{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
+		{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
+		/* No call trace of what is made to fail. */
+		{ "/sys/kernel/debug/failslab/verbose", "0" },
+		{ "/sys/kernel/debug/fail_page_alloc/verbose", "0" },
 	};
 	unsigned int i;
 	int file;
 
 	/* Where it is mounted already, this fails. */
 	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
-	for (i = 0; i < 2; i++) {
-		file = open(settings[i], O_WRONLY | O_CLOEXEC);
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		file = open(settings[i][0], O_WRONLY | O_CLOEXEC);
 		if (file < 0)
 			return false;
-		if (write(file, "N", 1) != 1)
-			ut_error(settings[i]);
+		if (write(file, settings[i][1], 1) != 1)
+			ut_error(settings[i][0]);
 		close(file);
 	}
 	return true;

@@ -70,12 +70,12 @@ unsigned long ut_pinned_pages(void)
 	return ut_status_kib("VmPin") * 1024 / UT_PAGE;
 }
 
-/* Returns whether it came true; the release runs by itself, so wait a while. */
+/* Returns whether it came true; the release runs by itself, so wait at most a minute. */
 bool ut_wait_pinned(unsigned long want)
 {
 	int tries;
 
-	for (tries = 0; tries < 1000 && ut_pinned_pages() != want; tries++)
+	for (tries = 0; tries < 6000 && ut_pinned_pages() != want; tries++)
 		usleep(10000);
 	return ut_pinned_pages() == want;
 }

@@ -99,6 +99,16 @@ static void many_userptr(void)
 	many(ONCE_MORE, MANY);
 }
 
+static void once_userptr_rebind(void)
+{
+	many(REBIND, 2);
+}
+
+static void once_userptr_invalidate(void)
+{
+	many(INVALIDATE, 2);
+}
+
 static void many_userptr_rebind(void)
 {
 	many(REBIND, MANY);
@@ -107,6 +117,60 @@ static void many_userptr_rebind(void)
 static void many_userptr_invalidate(void)
 {
 	many(INVALIDATE, MANY);
+}
+
+static void *replace_thread(void *memory)
+{
+	memset(memory_again(memory), 0xaa, MANY * UT_PAGE);
+	return NULL;
+}
+
+/* A thread replaces the memory while a job for it is sent: the new one is not written. */
+static void race_round(struct ut *ut, const struct gpu_cmd *cmd)
+{
+	unsigned char *memory = memory_again(NULL);
+	uint32_t handle = ut_create_one(ut->fd, memory, MANY * UT_PAGE, 0), syncobj;
+	int ret, error = 0;
+	pthread_t thread;
+	size_t i;
+
+	ut_map(ut, handle, MANY * UT_PAGE, UT_GPU_VA);
+	if (pthread_create(&thread, NULL, replace_thread, memory))
+		ut_error("pthread_create");
+	ret = __ut_exec(ut, 0, UT_CMD_VA, gpu_cmd_octets(cmd), &syncobj);
+	UT_CHECK(ret == 0 || ret == -ESTALE, "EXEC: %d", ret);
+	pthread_join(thread, NULL);
+	if (!ret)
+		error = ut_fence_wait(ut->fd, syncobj);
+	UT_CHECK(error == 0 || error == -EFAULT, "the fence says %d", error);
+	for (i = 0; i < MANY * UT_PAGE; i++)
+		UT_CHECK(memory[i] == 0xaa, "the GPU wrote to new memory at %zu", i);
+	ut_destroy(ut->fd, handle);
+	munmap(memory, MANY * UT_PAGE);
+}
+
+static void race(unsigned int rounds)
+{
+	struct ut_batch batch;
+	struct gpu_cmd cmd;
+	struct ut ut;
+
+	ut_open(&ut);
+	ut_batch_open(&batch, &ut, &cmd);
+	gpu_cmd_fill(&cmd, UT_GPU_VA, 0x55, MANY * UT_PAGE);
+	while (rounds--)
+		race_round(&ut, &cmd);
+	ut_close(&ut);
+}
+
+static void once_userptr_invalidate_race(void)
+{
+	race(1);
+}
+
+static void many_userptr_invalidate_race(void)
+{
+	race(MANY);
 }
 
 /* The same address twice: two objects, each of which works without the other. */
@@ -216,6 +280,8 @@ static void quota_exhausted(void)
 	ut_destroy(fd, handle[0]);
 	UT_ERRNO(__ut_create_one(fd, memory, CHUNK * UT_PAGE, 0, &handle[0]), 0);
 	close(fd);
+	/* A user with too many pages on their way out may not register more. */
+	UT_CHECK(ut_wait_pinned(0), "%lu pages stay pinned", ut_pinned_pages());
 }
 
 /* --------------------------------------------------------------- random */
@@ -307,8 +373,12 @@ static void userptr_fuzzing(void)
 const struct ut_case ut_stress_cases[] = {
 	{ "once_userptr", once_userptr },
 	{ "many_userptr", many_userptr },
+	{ "once_userptr_rebind", once_userptr_rebind },
+	{ "once_userptr_invalidate", once_userptr_invalidate },
+	{ "once_userptr_invalidate_race", once_userptr_invalidate_race },
 	{ "many_userptr_rebind", many_userptr_rebind },
 	{ "many_userptr_invalidate", many_userptr_invalidate },
+	{ "many_userptr_invalidate_race", many_userptr_invalidate_race },
 	{ "memory_register_same_ptr", memory_register_same_ptr },
 	{ "multi_thread_register_userptr", multi_thread_register_userptr },
 	{ "quota_exhausted", quota_exhausted },

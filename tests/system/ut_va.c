@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shape of address spaces: unbinding and binding over parts of what is
- * bound, as munmap and mmap would, large and mixed binds, objects made of
- * thousands of ranges.
+ * The shape of address spaces: large and mixed binds, binds that overlap, objects
+ * made of thousands of ranges. ut_style.c has what xe_vm calls munmap and mmap style.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,118 +10,10 @@
 
 #include "ut_mem.h"
 
-#define NR_BINDS	16	/* objects of one page, side by side */
 #define BATCH_RANGES	4000
 
-/* Many objects, each one page, bound next to each other from UT_GPU_VA on. */
-struct row {
-	struct ut ut;
-	struct ut_batch batch;
-	struct gpu_cmd cmd;
-	unsigned char *memory;
-	uint32_t handle[NR_BINDS];
-};
-
-static void row_open(struct row *r)
-{
-	unsigned int i;
-
-	ut_open(&r->ut);
-	ut_batch_open(&r->batch, &r->ut, &r->cmd);
-	r->memory = ut_pages(NR_BINDS);
-	for (i = 0; i < NR_BINDS; i++) {
-		r->handle[i] = ut_create_one(r->ut.fd, r->memory + i * UT_PAGE, UT_PAGE, 0);
-		ut_map(&r->ut, r->handle[i], UT_PAGE, UT_GPU_VA + i * UT_PAGE);
-	}
-}
-
-static uint32_t row_word(const struct row *r, unsigned int page)
-{
-	return *(volatile uint32_t *)(r->memory + page * UT_PAGE);
-}
-
-/* Every page but [first, end) is still bound to its memory; these fault. */
-static void row_check(struct row *r, unsigned int first, unsigned int end)
-{
-	unsigned int i;
-
-	gpu_cmd_begin(&r->cmd, r->batch.memory, UT_PAGE);
-	for (i = 0; i < NR_BINDS; i++)
-		if (i < first || i >= end)
-			gpu_cmd_fill(&r->cmd, UT_GPU_VA + i * UT_PAGE, 100 + i, UT_PAGE);
-	if (r->cmd.nr)
-		UT_ERRNO(ut_run(&r->batch, &r->cmd), 0);
-	for (i = 0; i < NR_BINDS; i++)
-		UT_CHECK(row_word(r, i) == (i < first || i >= end ? 100 + i : 0),
-			 "page %u holds %u", i, row_word(r, i));
-	for (i = first; i < end; i++) {
-		gpu_cmd_begin(&r->cmd, r->batch.memory, UT_PAGE);
-		gpu_cmd_fill(&r->cmd, UT_GPU_VA + i * UT_PAGE, 7, 4);
-		UT_ERRNO(ut_run(&r->batch, &r->cmd), -EFAULT);
-	}
-}
-
-/* @inval: the program's memory goes first, as free() without unregister. */
-static void unbind_part(unsigned int first, unsigned int end, bool inval)
-{
-	struct row r;
-	unsigned int i;
-
-	row_open(&r);
-	if (inval)
-		for (i = first; i < end; i++) {
-			munmap(r.memory + i * UT_PAGE, UT_PAGE);
-			UT_CHECK(mmap(r.memory + i * UT_PAGE, UT_PAGE, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
-				 MAP_FAILED, "mmap");
-		}
-	UT_ERRNO(__ut_unmap(&r.ut, UT_GPU_VA + first * UT_PAGE, (end - first) * UT_PAGE), 0);
-	row_check(&r, first, end);
-	ut_close(&r.ut);
-}
-
-static void munmap_style_unbind_front(void)
-{
-	unbind_part(0, 4, false);
-}
-
-static void munmap_style_unbind_end(void)
-{
-	unbind_part(12, 16, false);
-}
-
-static void munmap_style_unbind_either_side(void)
-{
-	unbind_part(6, 10, false);
-}
-
-static void munmap_style_unbind_all(void)
-{
-	unbind_part(0, NR_BINDS, false);
-}
-
-static void munmap_style_unbind_userptr_inval_front(void)
-{
-	unbind_part(0, 4, true);
-}
-
-static void munmap_style_unbind_userptr_inval_end(void)
-{
-	unbind_part(12, 16, true);
-}
-
-static void munmap_style_unbind_userptr_inval_either_side(void)
-{
-	unbind_part(6, 10, true);
-}
-
-static void munmap_style_unbind_userptr_inval_all(void)
-{
-	unbind_part(0, NR_BINDS, true);
-}
-
 /* Every second page of one large mapping. */
-static void munmap_style_unbind_many(void)
+static void partial_unbinds(void)
 {
 	unsigned int i;
 	struct ut_mem m;
@@ -136,56 +27,6 @@ static void munmap_style_unbind_many(void)
 	for (i = 0; i < UT_MEM_PAGES; i++)
 		UT_CHECK(ut_mem_word(&m, i) == (i & 1 ? 50 + i : 0), "page %u", i);
 	ut_close(&m.ut);
-}
-
-/* One object bound over [first, end) of the row takes just these places. */
-static void bind_part(unsigned int first, unsigned int end)
-{
-	unsigned char *other = ut_pages(NR_BINDS);
-	uint32_t handle, want, got;
-	struct row r;
-	unsigned int i;
-
-	row_open(&r);
-	handle = ut_create_one(r.ut.fd, other, NR_BINDS * UT_PAGE, 0);
-	UT_ERRNO(__ut_map(&r.ut, handle, 0, (end - first) * UT_PAGE,
-			  UT_GPU_VA + first * UT_PAGE, 0), 0);
-	for (i = 0; i < NR_BINDS; i++)
-		gpu_cmd_fill(&r.cmd, UT_GPU_VA + i * UT_PAGE, 100 + i, UT_PAGE);
-	UT_ERRNO(ut_run(&r.batch, &r.cmd), 0);
-	for (i = 0; i < NR_BINDS; i++) {
-		want = i < first || i >= end ? 100 + i : 0;
-		UT_CHECK(row_word(&r, i) == want, "old page %u: %u", i, row_word(&r, i));
-		got = *(uint32_t *)(other + i * UT_PAGE);
-		want = i < end - first ? 100 + first + i : 0;
-		UT_CHECK(got == want, "new page %u: %u", i, got);
-	}
-	ut_close(&r.ut);
-}
-
-static void mmap_style_bind_front(void)
-{
-	bind_part(0, 4);
-}
-
-static void mmap_style_bind_end(void)
-{
-	bind_part(12, 16);
-}
-
-static void mmap_style_bind_either_side(void)
-{
-	bind_part(6, 10);
-}
-
-static void mmap_style_bind_many(void)
-{
-	bind_part(1, 15);
-}
-
-static void mmap_style_bind_all(void)
-{
-	bind_part(0, NR_BINDS);
 }
 
 /* Binds of two objects that overlap: the later one has the common part. */
@@ -206,9 +47,26 @@ static void bind_overlap(void)
 	ut_close(&m.ut);
 }
 
-static void large_bind(void)
+/* Memory that is not there cannot be registered, and nothing is bound by trying. */
+static void userptr_invalid(void)
 {
-	const size_t octets = 32 << 20;
+	unsigned char *gone = ut_pages(2);
+	uint32_t handle;
+	struct ut_mem m;
+
+	ut_mem_open(&m);
+	UT_CHECK(!munmap(gone, 2 * UT_PAGE), "munmap");
+	UT_ERRNO(__ut_create_one(m.ut.fd, gone, 2 * UT_PAGE, 0, &handle), -EFAULT);
+	UT_ERRNO(__ut_map(&m.ut, handle, 0, UT_PAGE, UT_OUT_VA, 0), -ENOENT);
+	gpu_cmd_fill(&m.cmd, UT_OUT_VA, 1, 4);
+	UT_ERRNO(ut_run(&m.batch, &m.cmd), -EFAULT);
+	ut_close(&m.ut);
+}
+
+/* 32 MiB at @va, bound in @parts; the GPU writes to each MiB. */
+static void large_binds(uint64_t va, unsigned int parts)
+{
+	const size_t octets = 32 << 20, part = octets / parts;
 	unsigned char *memory = ut_pages(octets / UT_PAGE);
 	struct ut_batch batch;
 	struct gpu_cmd cmd;
@@ -219,13 +77,74 @@ static void large_bind(void)
 	ut_open(&ut);
 	ut_batch_open(&batch, &ut, &cmd);
 	handle = ut_create_one(ut.fd, memory, octets, 0);
-	ut_map(&ut, handle, octets, UT_GPU_VA);
+	for (at = 0; at < octets; at += part)
+		UT_ERRNO(__ut_map(&ut, handle, at, part, va + at, 0), 0);
 	for (at = 0; at < octets; at += 1 << 20)
-		gpu_cmd_store(&cmd, UT_GPU_VA + at + 8, at + 1);
+		gpu_cmd_store(&cmd, va + at + 8, at + 1);
+	gpu_cmd_store(&cmd, va + octets - 8, 0x1a57);
 	UT_ERRNO(ut_run(&batch, &cmd), 0);
 	for (at = 0; at < octets; at += 1 << 20)
 		UT_CHECK(*(uint64_t *)(memory + at + 8) == at + 1, "at %zu", at);
+	UT_CHECK(*(uint64_t *)(memory + octets - 8) == 0x1a57, "at the end");
 	ut_close(&ut);
+}
+
+static void large_userptr_binds(void)
+{
+	large_binds(UT_GPU_VA, 1);
+}
+
+static void large_userptr_split_binds(void)
+{
+	large_binds(UT_GPU_VA, 2);
+}
+
+/* Where no large page of the GPU's tables begins. */
+static void large_userptr_misaligned_binds(void)
+{
+	large_binds(UT_GPU_VA + UT_PAGE, 1);
+}
+
+static void large_userptr_split_misaligned_binds(void)
+{
+	large_binds(UT_GPU_VA + UT_PAGE, 2);
+}
+
+/* Large and small objects in turn, side by side from @va on; each gets its number. */
+static void mixed_sizes(uint64_t va)
+{
+	static const unsigned int pages[] = { 512, 1, 1024, 3, 512, 16 };
+	enum { NR = sizeof(pages) / sizeof(pages[0]) };
+	unsigned char *memory[NR];
+	struct ut_batch batch;
+	struct gpu_cmd cmd;
+	unsigned int i;
+	struct ut ut;
+
+	ut_open(&ut);
+	ut_batch_open(&batch, &ut, &cmd);
+	for (i = 0; i < NR; va += pages[i++] * UT_PAGE) {
+		memory[i] = ut_pages(pages[i]);
+		ut_map(&ut, ut_create_one(ut.fd, memory[i], pages[i] * UT_PAGE, 0),
+		       pages[i] * UT_PAGE, va);
+		gpu_cmd_store(&cmd, va, i + 1);
+		gpu_cmd_store(&cmd, va + pages[i] * UT_PAGE - 8, i + 101);
+	}
+	UT_ERRNO(ut_run(&batch, &cmd), 0);
+	for (i = 0; i < NR; i++)
+		UT_CHECK(*(uint64_t *)memory[i] == i + 1 &&
+			 *(uint64_t *)(memory[i] + pages[i] * UT_PAGE - 8) == i + 101, "object %u", i);
+	ut_close(&ut);
+}
+
+static void mixed_userptr_binds(void)
+{
+	mixed_sizes(UT_GPU_VA);
+}
+
+static void mixed_userptr_misaligned_binds(void)
+{
+	mixed_sizes(UT_GPU_VA + UT_PAGE);
 }
 
 /* Maps, null maps and unmaps in one array. */
@@ -327,6 +246,42 @@ static void batch_4000_ranges(void)
 	ut_close(&ut);
 }
 
+/* Thousands of single pages and one range as large as the grants allow, in one object. */
+static void batch_mixed_sizes(void)
+{
+	static struct drm_xen_userptr_range range[BATCH_RANGES];
+	const uint32_t middle = BATCH_RANGES / 2, large = 16384;
+	unsigned char *small = ut_pages(2 * BATCH_RANGES), *big = ut_pages(large);
+	uint64_t big_va = UT_GPU_VA + middle * UT_PAGE;
+	struct drm_xen_userptr_create create;
+	struct ut_batch batch;
+	struct gpu_cmd cmd;
+	struct ut ut;
+	uint32_t i;
+
+	for (i = 0; i < BATCH_RANGES; i++)
+		range[i] = (struct drm_xen_userptr_range){
+			.addr = (uintptr_t)(i == middle ? big : small + i * 2 * UT_PAGE),
+			.length = i == middle ? large * UT_PAGE : UT_PAGE,
+		};
+	ut_open(&ut);
+	ut_batch_open(&batch, &ut, &cmd);
+	UT_ERRNO(__ut_create(ut.fd, range, BATCH_RANGES, 0, &create), 0);
+	UT_CHECK(create.size == (BATCH_RANGES - 1 + large) * UT_PAGE, "size %llu", create.size);
+	ut_map(&ut, create.handle, create.size, UT_GPU_VA);
+	gpu_cmd_store(&cmd, big_va - 8, 1);
+	gpu_cmd_store(&cmd, big_va, 2);
+	gpu_cmd_store(&cmd, big_va + large * UT_PAGE - 8, 3);
+	gpu_cmd_store(&cmd, big_va + large * UT_PAGE, 4);
+	gpu_cmd_store(&cmd, UT_GPU_VA + create.size - 8, 5);
+	UT_ERRNO(ut_run(&batch, &cmd), 0);
+	UT_CHECK(*(uint64_t *)(small + (middle - 1) * 2 * UT_PAGE + UT_PAGE - 8) == 1, "before it");
+	UT_CHECK(*(uint64_t *)big == 2 && *(uint64_t *)(big + large * UT_PAGE - 8) == 3, "its ends");
+	UT_CHECK(*(uint64_t *)(small + (middle + 1) * 2 * UT_PAGE) == 4, "behind it");
+	UT_CHECK(*(uint64_t *)(small + (BATCH_RANGES - 1) * 2 * UT_PAGE + UT_PAGE - 8) == 5, "the end");
+	ut_close(&ut);
+}
+
 /* All or nothing: the bad range is named, and nothing stays pinned. */
 static void batch_error_range(void)
 {
@@ -349,25 +304,18 @@ static void batch_error_range(void)
 }
 
 const struct ut_case ut_va_cases[] = {
-	{ "munmap_style_unbind_front", munmap_style_unbind_front },
-	{ "munmap_style_unbind_end", munmap_style_unbind_end },
-	{ "munmap_style_unbind_either_side", munmap_style_unbind_either_side },
-	{ "munmap_style_unbind_all", munmap_style_unbind_all },
-	{ "munmap_style_unbind_many", munmap_style_unbind_many },
-	{ "munmap_style_unbind_userptr_inval_front", munmap_style_unbind_userptr_inval_front },
-	{ "munmap_style_unbind_userptr_inval_end", munmap_style_unbind_userptr_inval_end },
-	{ "munmap_style_unbind_userptr_inval_either_side",
-	  munmap_style_unbind_userptr_inval_either_side },
-	{ "munmap_style_unbind_userptr_inval_all", munmap_style_unbind_userptr_inval_all },
-	{ "mmap_style_bind_front", mmap_style_bind_front },
-	{ "mmap_style_bind_end", mmap_style_bind_end },
-	{ "mmap_style_bind_either_side", mmap_style_bind_either_side },
-	{ "mmap_style_bind_many", mmap_style_bind_many },
-	{ "mmap_style_bind_all", mmap_style_bind_all },
+	{ "partial_unbinds", partial_unbinds },
 	{ "bind_overlap", bind_overlap },
-	{ "large_bind", large_bind },
+	{ "userptr_invalid", userptr_invalid },
+	{ "large_userptr_binds", large_userptr_binds },
+	{ "large_userptr_split_binds", large_userptr_split_binds },
+	{ "large_userptr_misaligned_binds", large_userptr_misaligned_binds },
+	{ "large_userptr_split_misaligned_binds", large_userptr_split_misaligned_binds },
+	{ "mixed_userptr_binds", mixed_userptr_binds },
+	{ "mixed_userptr_misaligned_binds", mixed_userptr_misaligned_binds },
 	{ "mixed_binds", mixed_binds },
 	{ "batch_4000_ranges", batch_4000_ranges },
+	{ "batch_mixed_sizes", batch_mixed_sizes },
 	{ "batch_error_range", batch_error_range },
 	{ NULL, NULL },
 };

@@ -13,12 +13,12 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
 
+#include "drm_node.h"
 #include "random.h"
 #include "softgpu_drm.h"
 #include "vatree.h"
@@ -46,24 +46,11 @@ struct diff {
 
 static int softgpu_open(void)
 {
-	drmVersionPtr version;
-	char path[32];
-	int minor, fd;
-	bool found;
+	int fd = drm_node_open("softgpu", 0);
 
-	for (minor = 128; minor < 192; minor++) {
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		found = version && !strcmp(version->name, "softgpu");
-		drmFreeVersion(version);
-		if (found)
-			return fd;
-		close(fd);
-	}
-	errx(99, "no softgpu");
+	if (fd < 0)
+		errx(99, "no softgpu");
+	return fd;
 }
 
 static void must_ioctl(const struct diff *d, unsigned long request, void *arg, const char *what)
