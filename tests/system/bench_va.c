@@ -6,6 +6,7 @@
  * usage: bench-va create ROUNDS     CREATE of 4,000 ranges and of one range, as large
  *        bench-va mixed ROUNDS      the same with ranges of 4 KiB and one of 256 MiB
  *        bench-va munmap ROUNDS     the notifier's time: 4 KiB and 256 MiB unmapped
+ *        bench-va part ROUNDS       the same: a page of 128 KiB and of 256 MiB
  *        bench-va exec ROUNDS       an empty job, to its fence: median; notifications
  *        bench-va queue JOBS        many at once: jobs for one notification
  */
@@ -26,6 +27,7 @@
 #define LARGE		((size_t)256 << 20)
 #define CMD_VA		0x10000000ULL
 #define NR_NOTIFIERS	3U
+#define NR_PAGES	16U
 
 static struct xuptr_device *device;
 
@@ -114,28 +116,38 @@ static void bench_mixed(unsigned long rounds)
 	}
 }
 
-/*
- * Several objects of the same memory, so that one munmap calls as many notifiers: the
- * mean over them says more than one call, of which the first finds nothing in a cache.
- */
-static void munmap_once(size_t octets, const char *name)
+struct notified {
+	uint64_t calls, ns;
+};
+
+static struct notified notified_now(void)
+{
+	return (struct notified){ stat_get("notifier_calls"), stat_get("notifier_ns") };
+}
+
+/* The mean over @nr calls since @before: the first finds nothing in a cache. */
+static void notified_print(struct notified before, unsigned int nr, const char *name)
+{
+	struct notified after = notified_now();
+
+	if (after.calls - before.calls != nr)
+		errx(99, "%" PRIu64 " notifiers were called", after.calls - before.calls);
+	printf("sample %s %.1f\n", name, (double)(after.ns - before.ns) / nr);
+}
+
+/* Several objects of the same memory, so that one munmap calls as many notifiers. */
+static void munmap_whole(size_t octets, const char *name)
 {
 	void *memory = memory_map(octets);
 	uint32_t object[NR_NOTIFIERS];
-	uint64_t calls, ns;
+	struct notified before;
 	unsigned int i;
 
 	for (i = 0; i < NR_NOTIFIERS; i++)
 		need(xuptr_register_one(device, memory, octets, 0, &object[i]), "register");
-	calls = stat_get("notifier_calls");
-	ns = stat_get("notifier_ns");
+	before = notified_now();
 	munmap(memory, octets);
-	calls = stat_get("notifier_calls") - calls;
-	ns = stat_get("notifier_ns") - ns;
-	if (calls != NR_NOTIFIERS)
-		errx(99, "%" PRIu64 " notifiers were called", calls);
-	if (name)
-		printf("sample %s %.1f\n", name, (double)ns / (double)calls);
+	notified_print(before, NR_NOTIFIERS, name);
 	for (i = 0; i < NR_NOTIFIERS; i++)
 		need(xuptr_unregister(device, object[i]), "unregister");
 	wait_released();
@@ -143,10 +155,39 @@ static void munmap_once(size_t octets, const char *name)
 
 static void bench_munmap(unsigned long rounds)
 {
-	munmap_once(XUPTR_PAGE_SIZE, NULL);
 	while (rounds--) {
-		munmap_once(XUPTR_PAGE_SIZE, "notifier_small");
-		munmap_once(LARGE, "notifier_large");
+		munmap_whole(XUPTR_PAGE_SIZE, "notifier_small");
+		munmap_whole(LARGE, "notifier_large");
+	}
+}
+
+/* Single pages, one after another, of @memory from @page on. */
+static void munmap_pages(char *memory, size_t page, const char *name)
+{
+	struct notified before = notified_now();
+	unsigned int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		munmap(memory + (page + 2 * i) * XUPTR_PAGE_SIZE, XUPTR_PAGE_SIZE);
+	notified_print(before, NR_PAGES, name);
+}
+
+/* One page of a large object, one of a small. */
+static void bench_part(unsigned long rounds)
+{
+	size_t octets = 2 * NR_PAGES * XUPTR_PAGE_SIZE, page = LARGE / XUPTR_PAGE_SIZE / 2;
+	char *large = memory_map(LARGE), *small;
+	uint32_t large_object, object;
+
+	need(xuptr_register_one(device, large, LARGE, 0, &large_object), "register");
+	while (rounds--) {
+		small = memory_map(octets);
+		need(xuptr_register_one(device, small, octets, 0, &object), "register");
+		munmap_pages(small, 0, "notifier_page_of_small");
+		munmap_pages(large, page, "notifier_page_of_large");
+		page += 2 * NR_PAGES;
+		munmap(small, octets);
+		need(xuptr_unregister(device, object), "unregister");
 	}
 }
 
@@ -236,6 +277,7 @@ static const struct {
 	void (*run)(unsigned long nr);
 } benches[] = {
 	{ "create", bench_create }, { "mixed", bench_mixed }, { "munmap", bench_munmap },
+	{ "part", bench_part },
 	{ "exec", bench_exec }, { "queue", bench_queue },
 };
 
@@ -250,5 +292,5 @@ int main(int argc, char **argv)
 			xuptr_close(device);
 			return 0;
 		}
-	errx(99, "usage: %s create|mixed|munmap|exec|queue NUMBER", argv[0]);
+	errx(99, "usage: %s create|mixed|munmap|part|exec|queue NUMBER", argv[0]);
 }

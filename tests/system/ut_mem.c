@@ -7,13 +7,18 @@
 
 #include "ut_mem.h"
 
-void ut_mem_open_at(struct ut_mem *m, void *memory)
+void ut_mem_open_size(struct ut_mem *m, void *memory, size_t octets)
 {
 	ut_open(&m->ut);
 	ut_batch_open(&m->batch, &m->ut, &m->cmd);
 	m->memory = memory;
-	m->handle = ut_create_one(m->ut.fd, memory, UT_MEM_PAGES * UT_PAGE, 0);
-	ut_map(&m->ut, m->handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
+	m->handle = ut_create_one(m->ut.fd, memory, octets, 0);
+	ut_map(&m->ut, m->handle, octets, UT_GPU_VA);
+}
+
+void ut_mem_open_at(struct ut_mem *m, void *memory)
+{
+	ut_mem_open_size(m, memory, UT_MEM_PAGES * UT_PAGE);
 }
 
 void ut_mem_open(struct ut_mem *m)
@@ -63,6 +68,14 @@ void ut_mem_check_kept(struct ut_mem *m, unsigned int kept, uint32_t value)
 				 ut_mem_word(m, page));
 		UT_ERRNO(__ut_mem_map_page(m, page), kept & 1u << page ? 0 : -ESTALE);
 	}
+}
+
+void ut_mem_check_new(const struct ut_mem *m)
+{
+	size_t i;
+
+	for (i = 0; i < UT_MEM_PAGES * UT_PAGE; i++)
+		UT_CHECK(m->memory[i] == UT_MEM_NEW, "the GPU wrote to new memory at %zu", i);
 }
 
 unsigned long ut_pinned_pages(void)

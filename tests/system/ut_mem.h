@@ -19,7 +19,8 @@ struct ut_mem {
 	uint32_t handle;
 };
 
-void ut_mem_open_at(struct ut_mem *m, void *memory);
+void ut_mem_open_size(struct ut_mem *m, void *memory, size_t octets);
+void ut_mem_open_at(struct ut_mem *m, void *memory);	/* UT_MEM_PAGES */
 void ut_mem_open(struct ut_mem *m);
 
 /* A new command stream, in the batch's first page. */
@@ -33,6 +34,10 @@ void ut_mem_drop(struct ut_mem *m, unsigned int first, unsigned int nr);
 
 /* The pages of @kept (a bit each) work for the GPU and can be bound, others not. */
 void ut_mem_check_kept(struct ut_mem *m, unsigned int kept, uint32_t value);
+
+/* All of the memory still holds UT_MEM_NEW, as the program has filled it. */
+#define UT_MEM_NEW		0xaa
+void ut_mem_check_new(const struct ut_mem *m);
 
 unsigned long ut_pinned_pages(void);
 /* Does the number of pinned pages become @want? The release runs by itself. */

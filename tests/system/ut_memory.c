@@ -283,15 +283,7 @@ static void map_fixed_over(struct ut_mem *m)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
 	UT_CHECK(at == m->memory, "mmap: %s", strerror(errno));
-	memset(m->memory, 0xaa, UT_MEM_PAGES * UT_PAGE);
-}
-
-static void check_new_memory(const struct ut_mem *m)
-{
-	size_t i;
-
-	for (i = 0; i < UT_MEM_PAGES * UT_PAGE; i++)
-		UT_CHECK(m->memory[i] == 0xaa, "the GPU wrote to new memory at %zu", i);
+	memset(m->memory, UT_MEM_NEW, UT_MEM_PAGES * UT_PAGE);
 }
 
 static void map_fixed_invalidate(void)
@@ -301,7 +293,7 @@ static void map_fixed_invalidate(void)
 	ut_mem_open(&m);
 	map_fixed_over(&m);
 	UT_ERRNO(__ut_mem_map_page(&m, 0), -ESTALE);
-	check_new_memory(&m);
+	ut_mem_check_new(&m);
 	ut_close(&m.ut);
 }
 
@@ -319,7 +311,7 @@ static void map_fixed_invalidate_busy(void)
 	map_fixed_over(&m);
 	error = ut_fence_wait(m.ut.fd, syncobj);
 	UT_CHECK(error == 0 || error == -EFAULT, "the fence says %d", error);
-	check_new_memory(&m);
+	ut_mem_check_new(&m);
 	ut_close(&m.ut);
 }
 
@@ -354,26 +346,20 @@ static void huge_split(void)
 	const size_t huge = 2 << 20;
 	unsigned char *at = mmap(NULL, 3 * huge, PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct ut_batch batch;
-	struct gpu_cmd cmd;
-	uint32_t handle;
-	struct ut ut;
+	struct ut_mem m;
 
 	UT_CHECK(at != MAP_FAILED, "mmap");
 	at = (unsigned char *)(((uintptr_t)at + huge - 1) & ~(huge - 1));
 	madvise(at, 2 * huge, MADV_HUGEPAGE);
 	memset(at, 1, 2 * huge);
-	ut_open(&ut);
-	ut_batch_open(&batch, &ut, &cmd);
-	handle = ut_create_one(ut.fd, at, 2 * huge, 0);
-	ut_map(&ut, handle, 2 * huge, UT_GPU_VA);
+	ut_mem_open_size(&m, at, 2 * huge);
 	UT_CHECK(!munmap(at + huge / 2, UT_PAGE), "munmap");
-	gpu_cmd_fill(&cmd, UT_GPU_VA, 3, huge / 2);
-	gpu_cmd_fill(&cmd, UT_GPU_VA + huge / 2 + UT_PAGE, 4, huge);
-	UT_ERRNO(ut_run(&batch, &cmd), 0);
+	gpu_cmd_fill(&m.cmd, UT_GPU_VA, 3, huge / 2);
+	gpu_cmd_fill(&m.cmd, UT_GPU_VA + huge / 2 + UT_PAGE, 4, huge);
+	UT_ERRNO(ut_run(&m.batch, &m.cmd), 0);
 	UT_CHECK(at[0] == 3 && at[huge / 2 - 4] == 3, "before the hole");
 	UT_CHECK(at[huge / 2 + UT_PAGE] == 4 && at[huge + 4096] == 4, "behind the hole");
-	ut_close(&ut);
+	ut_close(&m.ut);
 }
 
 const struct ut_case ut_memory_cases[] = {

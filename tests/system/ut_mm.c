@@ -220,23 +220,17 @@ static void swapping(void)
 /* The GPU fills it all, then a part from within. */
 static void check_large(unsigned char *at, size_t octets)
 {
-	struct ut_batch batch;
-	struct gpu_cmd cmd;
-	uint32_t handle;
-	struct ut ut;
+	struct ut_mem m;
 	size_t i;
 
-	ut_open(&ut);
-	ut_batch_open(&batch, &ut, &cmd);
-	handle = ut_create_one(ut.fd, at, octets, 0);
-	ut_map(&ut, handle, octets, UT_GPU_VA);
-	gpu_cmd_fill(&cmd, UT_GPU_VA, 0x77, octets);
-	gpu_cmd_fill(&cmd, UT_GPU_VA + octets / 2, 0x88, UT_PAGE);
-	UT_ERRNO(ut_run(&batch, &cmd), 0);
+	ut_mem_open_size(&m, at, octets);
+	gpu_cmd_fill(&m.cmd, UT_GPU_VA, 0x77, octets);
+	gpu_cmd_fill(&m.cmd, UT_GPU_VA + octets / 2, 0x88, UT_PAGE);
+	UT_ERRNO(ut_run(&m.batch, &m.cmd), 0);
 	for (i = 0; i < octets; i += 4)
 		UT_CHECK(*(uint32_t *)(at + i) ==
 			 (i >= octets / 2 && i < octets / 2 + UT_PAGE ? 0x88 : 0x77), "at %#zx", i);
-	ut_close(&ut);
+	ut_close(&m.ut);
 }
 
 static void huge_page(void)

@@ -14,14 +14,6 @@
 
 #include "ut_mem.h"
 
-static void check_new_memory(const struct ut_mem *m)
-{
-	size_t i;
-
-	for (i = 0; i < UT_MEM_PAGES * UT_PAGE; i++)
-		UT_CHECK(m->memory[i] == 0xaa, "the GPU wrote to new memory at %zu", i);
-}
-
 static pid_t must_fork(void)
 {
 	pid_t child;
@@ -143,9 +135,9 @@ static void unbind_while_busy(void)
 	UT_ERRNO(__ut_unmap(&m.ut, UT_GPU_VA, UT_MEM_PAGES * UT_PAGE), 0);
 	error = ut_fence_wait(m.ut.fd, syncobj);
 	UT_CHECK(error == 0 || error == -EFAULT, "the fence says %d", error);
-	memset(m.memory, 0xaa, UT_MEM_PAGES * UT_PAGE);
+	memset(m.memory, UT_MEM_NEW, UT_MEM_PAGES * UT_PAGE);
 	ut_destroy(m.ut.fd, m.handle);
-	check_new_memory(&m);
+	ut_mem_check_new(&m);
 	ut_close(&m.ut);
 }
 

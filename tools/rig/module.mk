@@ -5,12 +5,16 @@ $(BUILD)/bin/rig-agent: tools/rig/agent.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< -lxenstore
 
-.PHONY: demo check-xen check-all check-debug-kernel check-long bench soak
+.PHONY: demo check-sparse check-xen check-all check-debug-kernel check-long bench soak
 demo:
 	@tools/rig/demo
 
 check-xen:
 	@tools/rig/check-xen
+
+# The kernel modules through sparse, in the rig's root.
+check-sparse:
+	@tools/rig/check-sparse
 
 # Lockdep, kmemleak and the like: builds a kernel, takes half an hour, not part of CI.
 check-debug-kernel:
@@ -27,7 +31,7 @@ check-long:
 
 # Another target's variable: known when every module.mk has been read.
 check-all:
-	@tools/rig/check-all $(CHECK_TARGETS) lint check-install
+	@tools/rig/check-all $(CHECK_TARGETS) lint check-sparse check-install
 
 # Figures as ratios to a baseline of the same boot, and counts.
 bench: bench-core
