@@ -37,7 +37,6 @@ help:
 	@echo "make check       unit tests, fuzzers, models: no root, no Xen"
 	@echo "make check-xen   system tests on the rig"
 	@echo "make check-all   check and check-xen"
-	@echo "make check-sparse        the kernel modules through sparse (root)"
 	@echo "make check-debug-kernel  the rig on a kernel with KASAN and lockdep (builds it)"
 	@echo "make check-long  scenarios of moving memory that CI has no time for"
 	@echo "make soak        memory moves at random for HOURS=1, each time with a new seed"
