@@ -84,6 +84,7 @@ struct back_binding {
 	struct back_channel channel;
 	struct xarray wants;		/* gref -> back_want, of armed grefs */
 	struct list_head pending;	/* wants by deadline; record_lock */
+	unsigned int calls;		/* of OPS: somebody is alive */
 
 	bool gone;			/* the domain died; never cleared */
 	struct back_record gone_record;
@@ -138,6 +139,8 @@ struct back_want {
 	struct list_head pending;	/* empty: no unanswered want */
 	unsigned long deadline;		/* jiffies: of the next look at it */
 	unsigned int looks;		/* that found it unanswered */
+	unsigned int idle_looks;	/* the last ones: without a call between */
+	unsigned int calls;		/* of the binding, at the last look */
 	u32 events;			/* tells an answered want from a new one */
 };
 

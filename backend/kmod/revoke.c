@@ -150,6 +150,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	int ret;
 
 	mutex_lock(&binding->ops_lock);
+	WRITE_ONCE(binding->calls, binding->calls + 1);
 	ret = back_channel_open(binding);
 	if (ret)
 		goto unlock;

@@ -10,6 +10,10 @@
  * begins when this domain runs: a domain that the hypervisor, or one long
  * hypercall, has kept from running has not had the time either.
  *
+ * A worker that is slow is not one that is dead: what it saves is worth the wait.
+ * So the time begins anew with each OPS call. want_limit_ms bounds that, for a
+ * worker which calls for ever and never answers this want.
+ *
  * An answer and a new want can cross. The counter of events tells them apart:
  * an answer only counts if no event came since the operation began. The other
  * way round a want may be noted that was answered already: then the deadline
@@ -27,7 +31,12 @@
 static unsigned int want_timeout_ms = 5000;
 module_param(want_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(want_timeout_ms,
-		 "A want unanswered for this long is restored as lost (default 5000)");
+		 "A want unanswered for this long without an OPS call is restored as lost (default 5000)");
+
+static unsigned int want_limit_ms = 60000;
+module_param(want_limit_ms, uint, 0644);
+MODULE_PARM_DESC(want_limit_ms,
+		 "The same with OPS calls, of other pages or without effect (default 60000)");
 
 #define BACK_WANT_LOOKS 4U
 
@@ -35,6 +44,14 @@ MODULE_PARM_DESC(want_timeout_ms,
 static unsigned long back_want_interval(void)
 {
 	return msecs_to_jiffies(max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U));
+}
+
+/* After that many the worker's calls count no more. */
+static unsigned int back_want_most_looks(void)
+{
+	unsigned int part = max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U);
+
+	return max(READ_ONCE(want_limit_ms) / part, BACK_WANT_LOOKS);
 }
 
 /* Must not wait for storage, which may be the same guest's. */
@@ -123,6 +140,13 @@ void back_want_answered(struct back_binding *binding, u32 gref, u32 events)
 	spin_unlock(&binding->record_lock);
 }
 
+static void back_want_begin(struct back_binding *binding, struct back_want *want)
+{
+	want->looks = 0;
+	want->idle_looks = 0;
+	want->calls = READ_ONCE(binding->calls);
+}
+
 void back_want_event(struct back_binding *binding,
 		     const struct gnttab_revocable_fault *fault)
 {
@@ -139,7 +163,7 @@ void back_want_event(struct back_binding *binding,
 		data->waiters = fault->waiters;
 		want->events++;
 		if (list_empty(&want->pending)) {
-			want->looks = 0;
+			back_want_begin(binding, want);
 			want->deadline = jiffies + back_want_interval();
 			list_add_tail(&want->pending, &binding->pending);
 			queue_delayed_work(back_want_wq,
@@ -173,10 +197,18 @@ void back_want_requeue(struct back_binding *binding,
 static bool back_want_look(struct back_binding *binding, struct back_want *want,
 			   unsigned long now)
 {
+	unsigned int calls = READ_ONCE(binding->calls);
+
 	want->deadline = now + back_want_interval();
 	list_move_tail(&want->pending, &binding->pending);
-	want->looks = (want->looks + 1) % BACK_WANT_LOOKS;
-	return !want->looks;
+	want->looks++;
+	want->idle_looks = want->calls == calls ? want->idle_looks + 1 : 0;
+	want->calls = calls;
+	if (want->idle_looks < BACK_WANT_LOOKS &&
+	    want->looks < back_want_most_looks())
+		return false;
+	back_want_begin(binding, want);
+	return true;
 }
 
 /* The gref of the next want that is overdue; sets the time of the one after. */

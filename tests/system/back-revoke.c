@@ -244,6 +244,35 @@ static void test_unserved_write_want(void)
 	let_go(fd, dmabuf);
 }
 
+/*
+ * One that calls is slow, not dead: the script set the limits to 1 s without a
+ * call and 8 s in all. The page comes back with its contents after the first, and
+ * as lost after the second.
+ */
+static void test_slow_worker_is_not_dead(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+	struct xen_userptr_back_op q;
+	int n;
+
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	want_of(fd, grefs[0]);
+	for (n = 0; n < 30; n++) {
+		usleep(100000);
+		q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0]);
+		CHECK(q.state == GNTREV_STATE_revoked && q.waiters);
+	}
+	op_okay(fd, XEN_USERPTR_BACK_RESTORE, 0, grefs[0], GNTREV_STATE_home);
+	CHECK(stats(fd).lost == 0);
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	do {
+		usleep(100000);
+		q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0]);
+	} while (q.state == GNTREV_STATE_revoked);
+	CHECK(q.state == GNTREV_STATE_home && stats(fd).lost == 1);
+	let_go(fd, dmabuf);
+}
+
 static void test_unserved_want_is_lost(void)
 {
 	int dmabuf, fd = armed(&dmabuf);
@@ -311,6 +340,7 @@ const struct back_case revoke_cases[] = {
 	{ "unmap_while_armed", test_unmap_while_armed },
 	{ "unserved_write_want", test_unserved_write_want },
 	{ "unserved_want_is_lost", test_unserved_want_is_lost },
+	{ "slow_worker_is_not_dead", test_slow_worker_is_not_dead },
 	{ "worker_killed_with_want", test_worker_killed_with_want },
 	{ "close_gives_back", test_close_gives_back },
 	{ NULL, NULL },
