@@ -110,6 +110,31 @@ struct xen_userptr_back_trim {
 	__u32 pad;
 };
 
+/* Most pages of one WRITE. */
+#define XEN_USERPTR_BACK_WRITE_MAX	512
+
+/**
+ * struct xen_userptr_back_write - put contents into pages of an object by CPU
+ *
+ * Whether the guest can reach them or not. After an error any of the pages may
+ * have been written.
+ * Errors: -EINVAL (not a dma-buf of this descriptor, range, or a page in it was
+ * given back), -EACCES (the object is read-only), -EFAULT, -ENOMEM, -EINTR,
+ * -ENODEV (the domain is gone).
+ */
+struct xen_userptr_back_write {
+	/** @from: pointer to the contents; device memory will do */
+	__u64 from;
+	/** @fd: dma-buf descriptor of MAP */
+	__s32 fd;
+	/** @first: page of the object */
+	__u32 first;
+	/** @nr: 1 to XEN_USERPTR_BACK_WRITE_MAX */
+	__u32 nr;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
 /** struct xen_userptr_back_stats - counters and budgets, in pages */
 struct xen_userptr_back_stats {
 	/** @mapped: by this descriptor */
@@ -225,6 +250,8 @@ struct xen_userptr_back_record {
 	_IOWR('X', 0x43, struct xen_userptr_back_ops)
 #define XEN_USERPTR_BACK_TRIM \
 	_IOW('X', 0x44, struct xen_userptr_back_trim)
+#define XEN_USERPTR_BACK_WRITE \
+	_IOW('X', 0x45, struct xen_userptr_back_write)
 
 #if defined(__cplusplus)
 }

@@ -96,6 +96,8 @@ struct device {
 	struct ipc_start start;
 	int kept[IPC_START_NR_FDS];
 	bool was_told;		/* to end, before it is rescued */
+	unsigned int rescuers;	/* started since */
+	bool is_late;		/* it was killed because it did not end */
 	char gpu_path[64];
 	char gpu_driver[32];
 	struct ipc_report report;	/* why the worker failed, type 0: not */

@@ -24,6 +24,7 @@ enum config_index {
 	QUOTA_VRAM,
 	LIMIT_KILL_MS,
 	LIMIT_LOST_MS,
+	LIMIT_COPY_MS,
 	LIMIT_TRACE,
 	QUOTA_COUNT,
 };
@@ -45,6 +46,8 @@ const struct config_quota config_quotas[] = {
 			    "time until a GPU that does not stop loses its jobs" },
 	[LIMIT_LOST_MS] = { "lost-ms", 1000, 1000000,
 			    "time until contents are given up; above kill-ms" },
+	[LIMIT_COPY_MS] = { "copy-ms", 1000, 1000000,
+			    "time until a GPU that does not copy loses its copies" },
 	[LIMIT_TRACE] = { "trace", 0, 1000000,
 			  "events of moving memory to be recorded" },
 };
@@ -134,6 +137,7 @@ int config_read(struct xs_handle *xs, const char *back, struct config *config,
 	config->settings = mig_settings_default;
 	config->settings.kill_ms = (uint32_t)value[LIMIT_KILL_MS];
 	config->settings.lost_ms = (uint32_t)value[LIMIT_LOST_MS];
+	config->settings.copy_ms = (uint32_t)value[LIMIT_COPY_MS];
 	ret = config_read_moving(xs, back, &config->settings, bad_key);
 	if (ret)
 		return ret;

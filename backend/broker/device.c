@@ -21,6 +21,9 @@
 #define DEVICE_START_WINDOW_US	60000000U
 #define DEVICE_STARTS		60U
 
+/* For the data of one worker. */
+#define DEVICE_RESCUERS		3U
+
 /* Lines of the log that one guest can cause. */
 #define DEVICE_LOG_WINDOW_US	60000000U
 #define DEVICE_LOG_BURST	20U
@@ -308,6 +311,16 @@ static void device_ended(struct device *device)
 	device_update(device);
 }
 
+/*
+ * A rescuer that somebody killed has left a journal that another can go on from.
+ * One that ended by itself, or that took too long, has done what there was to do.
+ */
+static bool is_worth_another(const struct device *device, int code)
+{
+	return code != CLD_EXITED && !device->is_late &&
+	       device->rescuers < DEVICE_RESCUERS;
+}
+
 /* Only an end that was in order is known to have left nothing in VRAM. */
 void device_worker_gone(struct device *device, int code, int wstatus)
 {
@@ -316,11 +329,15 @@ void device_worker_gone(struct device *device, int code, int wstatus)
 	struct ipc_report report = device->report;
 
 	worker_release(device);
-	if (before != DEV_RESCUING)
+	if (before != DEV_RESCUING) {
 		device->was_told = before == DEV_STOPPING;
+		device->rescuers = 0;
+		device->is_late = false;
+	}
 	if (before == DEV_RESCUING ? !in_order : !device->was_told)
 		device_say_end(device, &report, code, wstatus);
-	if (before == DEV_RESCUING || in_order || worker_rescue(device))
+	if (in_order || (before == DEV_RESCUING && !is_worth_another(device, code)) ||
+	    worker_rescue(device))
 		device_ended(device);
 	else
 		device_set_state(device, DEV_RESCUING);

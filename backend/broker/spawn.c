@@ -340,6 +340,7 @@ static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
 	(void)usec;
 	log_warn("%u.%u: worker %d does not end, killed", device->domid,
 		 device->devid, (int)device->pid);
+	device->is_late = true;
 	kill(device->pid, SIGKILL);
 	return 0;
 }
@@ -375,6 +376,7 @@ int worker_rescue(struct device *device)
 	if (device->kept[IPC_START_STATUS] < 0)
 		return device->kept[IPC_START_STATUS];
 	device->start.rescue = 1;
+	device->rescuers++;
 	ret = spawn_start(device, device->kept);
 	spawn_close(&device->kept[IPC_START_STATUS]);
 	if (!ret)

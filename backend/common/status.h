@@ -42,6 +42,9 @@
 	X(mig_bounces,	"chunks that came back too soon and stay for a while") \
 	X(mig_stops,	"GPU address spaces stopped") \
 	X(mig_kills,	"GPU address spaces whose jobs were killed") \
+	X(mig_copy_kills, "times that all copies of a GPU were ended") \
+	X(mig_cpu_copies, "chunks that the CPU copied home") \
+	X(mig_discards,	"chunks whose contents nobody wanted back") \
 	X(mig_lost,	"pages whose contents were lost") \
 	X(mig_vram_now,	"pages of VRAM in use or reserved")
 

@@ -132,6 +132,8 @@ const struct chunk_step chunk_steps[CHUNK_NR_STATES][CHUNK_NR_EVENTS] = {
 		ON(DONE_BACK, BINDING_HOME, DO_BIND_HOME),
 		ON(DONE_GONE, LOSING, DO_LOSE),
 		ON(FAIL, BINDING_HOME, DO_BIND_HOME),
+		ON(TIME_COPY, COPYING_OUT, DO_KILL_COPY),
+		ON(TIME_STUCK, BINDING_HOME, DO_BIND_HOME),
 	},
 	[CHUNK_BINDING_OUT] = {
 		ON(RETURN, BINDING_OUT, DO_TURN),
@@ -165,6 +167,8 @@ const struct chunk_step chunk_steps[CHUNK_NR_STATES][CHUNK_NR_EVENTS] = {
 		ON(DONE, BINDING_HOME, DO_BIND_HOME),
 		ON(DONE_GONE, LOSING, DO_LOSE),
 		ON(FAIL, COPYING_CPU, DO_COPY_CPU),
+		ON(TIME_COPY, COPYING_HOME, DO_KILL_COPY),
+		ON(TIME_STUCK, LOSING, DO_LOSE),
 	},
 	[CHUNK_COPYING_CPU] = {
 		ON(WANTED, COPYING_CPU, DO_HURRY),
@@ -228,6 +232,8 @@ const char *chunk_event_name(uint32_t event)
 		[CHUNK_EV_TIME_STOP_SHARED] = "stop time, shared",
 		[CHUNK_EV_TIME_KILL] = "kill time",
 		[CHUNK_EV_TIME_LOST] = "lost time",
+		[CHUNK_EV_TIME_COPY] = "copy time",
+		[CHUNK_EV_TIME_STUCK] = "stuck",
 	};
 
 	return names[event];
@@ -262,6 +268,7 @@ const char *chunk_action_name(uint32_t action)
 		[CHUNK_DO_TELL] = "tell the guest",
 		[CHUNK_DO_REST] = "VMs go on",
 		[CHUNK_DO_UNUSE] = "free VRAM, VMs go on",
+		[CHUNK_DO_KILL_COPY] = "kill copies",
 	};
 
 	return names[action];

@@ -5,6 +5,30 @@
  */
 #include "chunk.h"
 
+/*
+ * A GPU does its copies one after another, so time runs from the last one that
+ * ended well; but no longer than all that may be ahead of this one.
+ */
+static uint64_t copy_time(const struct mig *mig, const struct chunk *chunk)
+{
+	const struct mig_settings *set = &mig->settings;
+	uint64_t latest = chunk->since +
+			  (uint64_t)set->copy_ms * (set->max_active - 1);
+	uint64_t from = mig->copied_at[chunk->gpu];
+
+	if (chunk->copy_killed)
+		return chunk->copy_killed + set->copy_ms;
+	if (from < chunk->since)
+		from = chunk->since;
+	return (from < latest ? from : latest) + set->copy_ms;
+}
+
+static bool gpu_copies(const struct chunk *chunk)
+{
+	return chunk->state == CHUNK_COPYING_OUT ||
+	       chunk->state == CHUNK_COPYING_HOME;
+}
+
 uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
 {
 	const struct mig_settings *set = &mig->settings;
@@ -15,6 +39,8 @@ uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
 		return poll < drain ? poll : drain;
 	if (chunk->state == CHUNK_STOPPING)
 		return chunk->since + set->stop_ms;
+	if (gpu_copies(chunk))
+		return copy_time(mig, chunk);
 	if (chunk->state != CHUNK_STOPPING_HOME)
 		return MIG_NEVER;
 	if (!chunk->hurry)
@@ -30,6 +56,9 @@ static enum chunk_event time_event(const struct mig *mig,
 		       CHUNK_EV_TIME_DRAIN : CHUNK_EV_TIME_POLL;
 	if (chunk->state == CHUNK_STOPPING)
 		return CHUNK_EV_TIME_STOP;
+	if (gpu_copies(chunk))
+		return chunk->copy_killed ? CHUNK_EV_TIME_STUCK :
+					    CHUNK_EV_TIME_COPY;
 	if (chunk->hurry)
 		return chunk->killed ? CHUNK_EV_TIME_LOST :
 				       CHUNK_EV_TIME_KILL;
@@ -45,10 +74,24 @@ void chunk_hurry(struct mig *mig, struct chunk *chunk)
 	chunk->marks.want = mig->us;
 }
 
+/* The op in flight is given up: its DONE says nothing any more. */
+static enum chunk_event copy_give_up(struct mig *mig, struct chunk *chunk)
+{
+	chunk->given_up++;
+	mig->copies_stuck++;
+	chunk->why = MIG_WHY_FAILED;
+	return chunk->marked ? CHUNK_EV_DONE_GONE : CHUNK_EV_TIME_STUCK;
+}
+
 void chunk_time(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 
-	while (chunk_next_time(mig, chunk) <= mig->now)
-		chunk_event(mig, slot, time_event(mig, chunk));
+	while (chunk_next_time(mig, chunk) <= mig->now) {
+		enum chunk_event event = time_event(mig, chunk);
+
+		if (event == CHUNK_EV_TIME_STUCK)
+			event = copy_give_up(mig, chunk);
+		chunk_event(mig, slot, event);
+	}
 }

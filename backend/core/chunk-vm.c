@@ -345,6 +345,13 @@ bool mig_vm_emit(struct mig *mig, struct mig_op *op)
 		mig->stats.kills++;
 		return vm_op(op, &mig->kill_due, MIG_OP_KILL);
 	}
+	if (mig->copies_due) {
+		op->type = MIG_OP_KILL_COPIES;
+		op->gpu = (uint32_t)__builtin_ctz(mig->copies_due);
+		mig->copies_due &= mig->copies_due - 1;
+		mig->stats.copy_kills++;
+		return true;
+	}
 	if (mig->close_due)
 		return vm_op(op, &mig->close_due, MIG_OP_CLOSE);
 	if (!mig->resume_due)

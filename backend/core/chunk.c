@@ -132,6 +132,7 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state)
 	chunk->state = (uint8_t)state;
 	chunk->since = mig->now;
 	chunk->emitted = false;
+	chunk->copy_killed = 0;
 	if (chunk_at_rest(chunk))
 		chunk_list_del(mig, &mig->active, LIST_ACTIVE, slot);
 	else
@@ -140,11 +141,11 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state)
 		due_add(mig, slot);
 }
 
-/* Nothing to do for the state's op: as if it were done. */
-static void skip_op(struct mig *mig, uint32_t slot)
+/* The state's op is not needed, or is of no use: as if it had ended so. */
+static void skip_op(struct mig *mig, uint32_t slot, enum mig_status status)
 {
 	struct chunk *chunk = &mig->chunk[slot];
-	struct mig_event done = { .status = MIG_OK };
+	struct mig_event done = { .status = status };
 
 	chunk_due_del(mig, slot);
 	chunk->op_vms = 0;
@@ -169,6 +170,7 @@ void chunk_rested(struct mig *mig, uint32_t slot)
 		chunk_event(mig, slot, CHUNK_EV_WANTED);
 	} else if (mig_asked_home(mig, slot, &discard) && away) {
 		/* The old contents are as good as the new ones now. */
+		mig->stats.discards += discard && !chunk->clean;
 		chunk->clean |= discard;
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
 	} else if (away && mig_exec_waits(mig, chunk->bad)) {
@@ -227,7 +229,7 @@ static uint64_t unbind_vms(const struct mig *mig, const struct chunk *chunk)
 static void do_unbind(struct mig *mig, uint32_t slot)
 {
 	if (!unbind_vms(mig, &mig->chunk[slot]))
-		skip_op(mig, slot);
+		skip_op(mig, slot, MIG_OK);
 }
 
 static uint64_t bind_vms(const struct mig *mig, const struct chunk *chunk)
@@ -245,7 +247,14 @@ static void do_bind_vram(struct mig *mig, uint32_t slot)
 {
 	mig->stats.copies_out++;
 	if (!bind_vms(mig, &mig->chunk[slot]))
-		skip_op(mig, slot);
+		skip_op(mig, slot, MIG_OK);
+}
+
+/* Behind a copy that does not end no other would. */
+static void do_copy_home(struct mig *mig, uint32_t slot)
+{
+	if (mig->copies_stuck)
+		skip_op(mig, slot, MIG_FAILED);
 }
 
 static void do_bind_home(struct mig *mig, uint32_t slot)
@@ -255,7 +264,7 @@ static void do_bind_home(struct mig *mig, uint32_t slot)
 	mig->stats.copies_home += !chunk->clean;
 	chunk->clean = true;
 	if (!bind_vms(mig, chunk))
-		skip_op(mig, slot);
+		skip_op(mig, slot, MIG_OK);
 }
 
 static void do_rest(struct mig *mig, uint32_t slot)
@@ -320,6 +329,15 @@ static void do_kill(struct mig *mig, uint32_t slot)
 	chunk_kill(mig, &mig->chunk[slot]);
 }
 
+/* One engine of the GPU does them all, so all of them end. */
+static void do_kill_copy(struct mig *mig, uint32_t slot)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+
+	chunk->copy_killed = mig->now;
+	mig->copies_due |= 1U << chunk->gpu;
+}
+
 static void do_mark(struct mig *mig, uint32_t slot)
 {
 	mig->chunk[slot].marked = true;
@@ -370,7 +388,7 @@ static void (*const actions[CHUNK_NR_ACTIONS])(struct mig *mig,
 	[CHUNK_DO_COPY_OUT] = do_nothing,
 	[CHUNK_DO_BIND_VRAM] = do_bind_vram,
 	[CHUNK_DO_ARRIVE] = do_arrive,
-	[CHUNK_DO_COPY_HOME] = do_nothing,
+	[CHUNK_DO_COPY_HOME] = do_copy_home,
 	[CHUNK_DO_COPY_CPU] = do_nothing,
 	[CHUNK_DO_BIND_HOME] = do_bind_home,
 	[CHUNK_DO_RESTORE] = do_restore,
@@ -384,6 +402,7 @@ static void (*const actions[CHUNK_NR_ACTIONS])(struct mig *mig,
 	[CHUNK_DO_TELL] = do_tell,
 	[CHUNK_DO_REST] = do_rest,
 	[CHUNK_DO_UNUSE] = do_unuse,
+	[CHUNK_DO_KILL_COPY] = do_kill_copy,
 };
 
 static void event_note(struct mig *mig, struct chunk *chunk,
@@ -461,6 +480,17 @@ static void note_success(struct chunk *chunk)
 	}
 }
 
+static void note_copied(struct mig *mig, const struct chunk *chunk)
+{
+	if (chunk->state == CHUNK_COPYING_OUT ||
+	    chunk->state == CHUNK_COPYING_HOME)
+		mig->copied_at[chunk->gpu] = mig->now;
+	if (chunk->state == CHUNK_COPYING_HOME ||
+	    chunk->state == CHUNK_COPYING_CPU)
+		chunk_stats_home(mig, chunk);
+	mig->stats.cpu_copies += chunk->state == CHUNK_COPYING_CPU;
+}
+
 static enum chunk_event done_event(const struct chunk *chunk,
 				   const struct mig_event *ev)
 {
@@ -499,9 +529,8 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 		if (chunk->state == CHUNK_VALIDATING)
 			mig_execs_fail(mig, chunk->bad);
 	}
-	if ((chunk->state == CHUNK_COPYING_HOME ||
-	     chunk->state == CHUNK_COPYING_CPU) && end.status == MIG_OK)
-		chunk_stats_home(mig, chunk);
+	if (end.status == MIG_OK)
+		note_copied(mig, chunk);
 	return chunk_event(mig, slot, done_event(chunk, &end));
 }
 
@@ -538,7 +567,7 @@ void chunk_emit(struct mig *mig, uint32_t slot, struct mig_op *op)
 	struct chunk *chunk = &mig->chunk[slot];
 
 	op->type = (enum mig_op_type)chunk_facts[chunk->state].op;
-	op->id = slot;
+	op->id = chunk_op_id(mig, slot);
 	op->obj = chunk->obj;
 	op->first = chunk->first;
 	op->nr = chunk->nr;

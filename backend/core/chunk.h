@@ -73,6 +73,8 @@ enum chunk_event {
 	CHUNK_EV_TIME_STOP_SHARED,
 	CHUNK_EV_TIME_KILL,
 	CHUNK_EV_TIME_LOST,
+	CHUNK_EV_TIME_COPY,	/* the GPU does not get on with its copies */
+	CHUNK_EV_TIME_STUCK,	/* ... and does not end them */
 	CHUNK_NR_EVENTS,
 };
 
@@ -103,6 +105,7 @@ enum chunk_action {
 	CHUNK_DO_TELL,
 	CHUNK_DO_REST,		/* stays where it is: VMs go on */
 	CHUNK_DO_UNUSE,		/* lost, and no GPU can reach it any more */
+	CHUNK_DO_KILL_COPY,
 	CHUNK_NR_ACTIONS,
 };
 
@@ -186,6 +189,7 @@ struct chunk {
 	bool emitted;		/* the state's op is in flight */
 	bool urgent;		/* which list of LIST_DUE it is on */
 	bool stays;		/* alias, or refused by the hypervisor */
+	uint8_t given_up;	/* ops; in the id of those that follow */
 	uint32_t obj;
 	uint32_t first;
 	uint32_t nr;
@@ -204,6 +208,7 @@ struct chunk {
 	uint64_t since;		/* ms: state entered */
 	uint64_t drained;	/* ms: the wait for extra references began */
 	uint64_t hurried;	/* ms: deadlines began */
+	uint64_t copy_killed;	/* ms: its copy was, or 0 */
 	uint64_t arrived;	/* ms: in VRAM since */
 	uint64_t hold_until;	/* ms: hold-off */
 	uint64_t evicted;	/* count of EXECs when it had to go, or 0 */
@@ -263,7 +268,9 @@ struct mig {
 	uint64_t vram_used;	/* pages */
 	uint64_t execs;		/* counted */
 	uint64_t gpu_full[MIG_MAX_GPUS];	/* ms: until then no ALLOC */
+	uint64_t copied_at[MIG_MAX_GPUS];	/* ms: its last good copy ended */
 	uint32_t gpus_gone;	/* mask */
+	uint32_t copies_stuck;	/* given up, and not known to have ended */
 	uint32_t leaving;	/* chunks on their way out */
 	uint32_t lost_vram;	/* lost chunks whose VRAM is kept */
 	uint32_t next_stop;
@@ -275,6 +282,7 @@ struct mig {
 	uint64_t kill_due;
 	uint64_t close_due;
 	uint64_t resume_due;
+	uint32_t copies_due;	/* GPUs: KILL_COPIES */
 	uint64_t vm_journal;	/* VMs whose record has to be written */
 	uint32_t ready_first;	/* asks whose READY is due */
 	uint32_t ready_last;
@@ -303,6 +311,15 @@ static inline bool chunk_at_rest(const struct chunk *chunk)
 static inline uint64_t vm_bit(uint32_t vm)
 {
 	return UINT64_C(1) << vm;
+}
+
+/* The id of a chunk's ops, from which slot and ops given up can be told. */
+#define CHUNK_SLOT(id)		((id) % MIG_MAX_CHUNKS)
+#define CHUNK_GIVEN_UP(id)	((id) / MIG_MAX_CHUNKS)
+
+static inline uint32_t chunk_op_id(const struct mig *mig, uint32_t slot)
+{
+	return slot + MIG_MAX_CHUNKS * mig->chunk[slot].given_up;
 }
 
 /* For each VM of a mask; the mask is used up. */

@@ -200,11 +200,15 @@ static void masks_recover(struct chunk *chunk, uint32_t was)
 		chunk->at_home &= ~chunk->users;
 }
 
-static void chunk_resume_walk(struct mig *mig, uint32_t slot)
+static void chunk_resume_walk(struct mig *mig, uint32_t slot, bool copying)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 	uint32_t was = chunk->state;
 	uint32_t state = chunk_facts[was].recover;
+
+	/* It would write over what the guest writes after a restore. */
+	if (copying && was == CHUNK_COPYING_HOME)
+		state = CHUNK_LOSING;
 
 	chunk->guest = guest_access(chunk);
 	masks_recover(chunk, was);
@@ -324,12 +328,14 @@ static void vms_resume(struct mig *mig)
 	}
 }
 
-int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now)
+int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now,
+		bool copying)
 {
 	uint64_t vms = 0;
 	uint32_t i;
 
 	mig->now = now;
+	mig->copies_stuck = copying;
 	pool_recover(mig, journal);
 	for (i = 0; i < MIG_MAX_VMS; i++) {
 		if (vm_read(mig, i, journal + ((size_t)mig->max_chunks + i) *
@@ -345,7 +351,7 @@ int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now)
 		return -EINVAL;
 	for (i = 0; i < mig->chunk_pool.fresh; i++)
 		if (mig->chunk[i].used)
-			chunk_resume_walk(mig, i);
+			chunk_resume_walk(mig, i, copying);
 	vms_resume(mig);
 	for (i = 0; i < mig->chunk_pool.fresh; i++)
 		if (mig->chunk[i].used)

@@ -95,6 +95,7 @@ static void chunk_init(struct mig *mig, uint32_t slot, uint32_t obj,
 		.obj = obj,
 		.first = first,
 		.nr = mig_chunk_pages(o->nr_pages, first),
+		.given_up = mig->chunk[slot].given_up,
 		.obj_next = o->chunks,
 		.obj_prev = NONE,
 	};

@@ -11,7 +11,7 @@
 #include "octets.h"
 
 #define NR_FIELDS	15U	/* of an event, 4 octets each */
-#define NR_SETTINGS	14U
+#define NR_SETTINGS	15U
 #define AT_NOW		(4 * NR_FIELDS)
 #define AT_HAS		(AT_NOW + 8)
 #define AT_SETTINGS	(AT_HAS + 4)
@@ -21,7 +21,7 @@
 _Static_assert(AT_US + 8 <= MIG_TRACE, "a trace record has room for all");
 
 /* The head. */
-#define HEAD_MAGIC	UINT64_C(0x314543415254554d)	/* "MUTRACE1" */
+#define HEAD_MAGIC	UINT64_C(0x324543415254554d)	/* "MUTRACE2" */
 #define HEAD_PAGES	8
 #define HEAD_OBJECTS	16
 #define HEAD_ASKS	20
@@ -47,6 +47,7 @@ static const struct field setting[NR_SETTINGS] = {
 	SET(policy), SET(kill_ms), SET(lost_ms), SET(drain_ms), SET(poll_ms),
 	SET(stop_ms), SET(run_ms), SET(stay_ms), SET(bounce_ms), SET(hold_ms),
 	SET(hold_max_ms), SET(retry_ms), SET(max_active), SET(vram_page),
+	SET(copy_ms),
 };
 
 static void fields_put(uint8_t *at, const void *from,

@@ -16,6 +16,7 @@ const struct mig_settings mig_settings_default = {
 	.drain_ms = 50,
 	.poll_ms = 2,
 	.stop_ms = 100,
+	.copy_ms = 1000,
 	.run_ms = 10,
 	.stay_ms = 100,
 	.bounce_ms = 500,
@@ -30,7 +31,7 @@ const struct mig_settings mig_settings_default = {
 bool mig_settings_valid(const struct mig_settings *set)
 {
 	return set->policy < MIG_NR_POLICIES && set->kill_ms < set->lost_ms &&
-	       set->poll_ms && set->stop_ms && set->hold_ms &&
+	       set->poll_ms && set->stop_ms && set->copy_ms && set->hold_ms &&
 	       set->max_active && set->vram_page &&
 	       set->vram_pages <= UINT64_MAX / 2;
 }
@@ -46,9 +47,17 @@ static int mig_set(struct mig *mig, const struct mig_event *ev)
 
 static int mig_op_done(struct mig *mig, const struct mig_event *ev)
 {
-	if (ev->id >= mig->chunk_pool.fresh)
+	uint32_t slot = CHUNK_SLOT(ev->id);
+
+	if (slot >= mig->chunk_pool.fresh)
 		return -EINVAL;
-	return chunk_done(mig, ev->id, ev);
+	if (CHUNK_GIVEN_UP(ev->id) == mig->chunk[slot].given_up)
+		return chunk_done(mig, slot, ev);
+	if (mig->copies_stuck)
+		mig->copies_stuck--;
+	if (!mig->copies_stuck)
+		policy_kick(mig);
+	return 0;
 }
 
 static int mig_time(struct mig *mig, const struct mig_event *ev)
@@ -159,8 +168,8 @@ static bool mig_emit(struct mig *mig, struct mig_op *op)
 
 static bool mig_more(const struct mig *mig)
 {
-	return mig->stop_due || mig->kill_due || mig->close_due || mig->resume_due ||
-	       mig->urgent.nr || mig->due.nr || mig->nr_notes ||
+	return mig->stop_due || mig->kill_due || mig->close_due ||
+	       mig->resume_due || mig->copies_due || mig->urgent.nr || mig->due.nr || mig->nr_notes ||
 	       mig->ready_first != NONE;
 }
 

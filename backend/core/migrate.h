@@ -51,6 +51,7 @@ struct mig_settings {
 	uint32_t drain_ms;	/* longest wait for extra references */
 	uint32_t poll_ms;	/* between two looks at them */
 	uint32_t stop_ms;	/* longest wait for a stop that nobody wants */
+	uint32_t copy_ms;	/* a GPU that copies has to get on within this */
 	uint32_t run_ms;	/* a VM runs that long between two batches */
 	uint32_t stay_ms;	/* nothing is evicted sooner */
 	uint32_t bounce_ms;	/* home again within this: it bounced */
@@ -151,7 +152,9 @@ enum mig_status {
 /*
  * Ops of a chunk name it by obj, first, nr; those marked D are answered by one
  * DONE with the op's id, and a chunk has at most one of them in flight. "vms"
- * may name a VM that is closed meanwhile: it counts as done.
+ * may name a VM that is closed meanwhile: it counts as done. A COPY that does not
+ * end though it was killed is given up: it may go on for ever, so what it uses
+ * must stay allocated for it, and its DONE, if there is one, is ignored.
  */
 enum mig_op_type {
 	MIG_OP_ALLOC,		/* D gpu: VRAM for the chunk */
@@ -171,13 +174,14 @@ enum mig_op_type {
 				 *   its file; VM_DEL follows */
 	MIG_OP_TELL,		/*   tell the guest: contents are gone */
 	MIG_OP_READY,		/*   token status: the ask is granted */
+	MIG_OP_KILL_COPIES,	/*   gpu: end the copies in flight, but by CPU */
 	MIG_NR_OPS,
 };
 
 #define MIG_OP_WRITES	(1U << 0)
 #define MIG_OP_LOST	(1U << 1)
 #define MIG_OP_VRAM	(1U << 2)
-#define MIG_OP_CPU	(1U << 3)	/* through the BAR: the engine failed */
+#define MIG_OP_CPU	(1U << 3)	/* by the CPU: the GPU failed */
 
 struct mig_op {
 	enum mig_op_type type;
@@ -254,6 +258,9 @@ struct mig_stats {
 	uint64_t evictions;
 	uint64_t stops;		/* STOP ops */
 	uint64_t kills;		/* KILL ops */
+	uint64_t copy_kills;	/* KILL_COPIES ops */
+	uint64_t cpu_copies;	/* chunks copied home by CPU */
+	uint64_t discards;	/* chunks whose contents nobody wanted back */
 	uint64_t losses;	/* chunks */
 	uint64_t timed;		/* counts of all times together */
 	struct mig_time time[MIG_NR_TIMES];
@@ -366,10 +373,12 @@ uint32_t mig_journal_records(const struct mig_limits *limits);
  * back what was under way; call mig_step() with NULL afterwards. Asks and jobs
  * are the caller's to repeat, and so are wants (QUERY all grefs). VRAM that
  * no chunk has in its record is the caller's to free before the first ALLOC,
- * and the first ops may FREE what was never allocated. -EINVAL: the
+ * and the first ops may FREE what was never allocated. @copying: copies of the
+ * old worker may still be going on; what they may write is lost. -EINVAL: the
  * journal is not one of an engine with these limits; the engine is unusable.
  */
-int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now);
+int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now,
+		bool copying);
 
 /*
  * A trace is a list of events, each in MIG_TRACE octets; SETTINGS carry their

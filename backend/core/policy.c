@@ -115,6 +115,8 @@ static enum mig_why leave_forbidden(const struct mig *mig,
 	/* Something of an earlier walk could not be unbound. */
 	if (chunk->at_vram || chunk->vram || mig->gpus_gone >> gpu & 1)
 		return MIG_WHY_FAILED;
+	if (mig->copies_stuck)
+		return MIG_WHY_NOT_STOPPED;
 	return jobs_forbid(mig, chunk, gpu);
 }
 

@@ -50,7 +50,6 @@ struct gpu_job {
 /* A copy between two objects of one address space, which holds nothing else. */
 struct gpu_copy {
 	uint32_t slot;		/* below GPU_COPIES, not in flight */
-	bool other_engine;	/* the usual one has failed */
 	uint32_t src;		/* handles */
 	uint32_t dst;
 	uint64_t src_offset;
@@ -86,6 +85,13 @@ struct gpu_move_ops {
 	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
 	int (*copy_end)(struct gpu_vm *vm, uint32_t slot);
 
+	/* VRAM of alloc() for this process's CPU to read; unmap() ends it. */
+	int (*map)(struct gpu_vm *vm, uint32_t handle, uint64_t size,
+		   void **address);
+	void (*unmap)(void *address, uint64_t size);
+	/* @dmabuf: (out) of a handle of import(), the caller's */
+	int (*export)(struct gpu_vm *vm, uint32_t handle, int *dmabuf);
+
 	/* The address space's number, which holds on its open file alone. */
 	uint32_t (*id)(const struct gpu_vm *vm);
 	/*
@@ -93,6 +99,8 @@ struct gpu_move_ops {
 	 * its jobs never go on. -ENOENT: there is none.
 	 */
 	int (*stop_left)(int node, uint32_t id, int *fence);
+	/* As kill(), for the same. */
+	int (*kill_left)(int node, uint32_t id);
 };
 
 struct gpu_ops {

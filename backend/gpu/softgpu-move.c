@@ -93,14 +93,29 @@ static int softgpu_alloc(struct gpu_vm *vm, uint64_t size, uint32_t *handle)
 			  DRM_SOFTGPU_PLACE_PINNED, handle);
 }
 
+static int softgpu_kill_left(int node, uint32_t id)
+{
+	struct gpu_vm left = { .node = node, .vm_id = id };
+
+	return softgpu_kill(&left);
+}
+
+static int softgpu_export(struct gpu_vm *vm, uint32_t handle, int *dmabuf)
+{
+	if (drmPrimeHandleToFD(vm->node, handle, DRM_CLOEXEC | DRM_RDWR,
+			       dmabuf))
+		return -errno;
+	return 0;
+}
+
 static int softgpu_share(struct gpu_vm *from, uint32_t handle,
 			 struct gpu_vm *to, uint32_t *to_handle)
 {
 	int fd, ret;
 
-	if (drmPrimeHandleToFD(from->node, handle, DRM_CLOEXEC | DRM_RDWR,
-			       &fd))
-		return -errno;
+	ret = softgpu_export(from, handle, &fd);
+	if (ret)
+		return ret;
 	ret = drmPrimeFDToHandle(to->node, fd, to_handle) == 0 ? 0 : -errno;
 	close(fd);
 	return ret;
@@ -132,24 +147,42 @@ static int bind_run(struct gpu_vm *vm, struct drm_softgpu_bind_op *ops,
 	return softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_VM_BIND, &args);
 }
 
-static int commands_map(struct gpu_vm *vm)
+static int gem_map(struct gpu_vm *vm, uint32_t handle, uint64_t size, int access,
+		   void **address)
 {
-	struct drm_softgpu_gem_mmap_offset offset = {
-		.handle = vm->command_handle,
-	};
-	void *commands;
+	struct drm_softgpu_gem_mmap_offset offset = { .handle = handle };
 	int ret;
 
 	ret = softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_GEM_MMAP_OFFSET,
 			    &offset);
 	if (ret)
 		return ret;
-	commands = mmap(NULL, DRM_SOFTGPU_PAGE_SIZE, PROT_READ | PROT_WRITE,
-			MAP_SHARED, vm->node, (off_t)offset.offset);
-	if (commands == MAP_FAILED)
-		return -errno;
-	vm->commands = commands;
-	return 0;
+	*address = mmap(NULL, size, access, MAP_SHARED, vm->node,
+			(off_t)offset.offset);
+	return *address == MAP_FAILED ? -errno : 0;
+}
+
+static int softgpu_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,
+		       void **address)
+{
+	return gem_map(vm, handle, size, PROT_READ, address);
+}
+
+static void softgpu_unmap(void *address, uint64_t size)
+{
+	munmap(address, size);
+}
+
+static int commands_map(struct gpu_vm *vm)
+{
+	void *commands;
+	int ret;
+
+	ret = gem_map(vm, vm->command_handle, DRM_SOFTGPU_PAGE_SIZE,
+		      PROT_READ | PROT_WRITE, &commands);
+	if (!ret)
+		vm->commands = commands;
+	return ret;
 }
 
 /* A page of commands, a packet per slot. */
@@ -208,8 +241,7 @@ static int copy_exec(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
 	};
 	struct drm_softgpu_exec exec = {
 		.vm_id = vm->vm_id,
-		.engine = copy->other_engine ? DRM_SOFTGPU_ENGINE_COMPUTE :
-					       DRM_SOFTGPU_ENGINE_COPY,
+		.engine = DRM_SOFTGPU_ENGINE_COPY,
 		.va = copy_command(vm, copy),
 		.length = SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t),
 		.num_syncs = 1,
@@ -266,6 +298,10 @@ const struct gpu_move_ops softgpu_move = {
 	.share = softgpu_share,
 	.copy = softgpu_copy,
 	.copy_end = softgpu_copy_end,
+	.map = softgpu_map,
+	.unmap = softgpu_unmap,
+	.export = softgpu_export,
 	.id = softgpu_id,
 	.stop_left = softgpu_stop_left,
+	.kill_left = softgpu_kill_left,
 };

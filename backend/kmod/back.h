@@ -195,6 +195,9 @@ int back_object_count(struct back_binding *binding);
 /* trim.c */
 int back_trim_ioctl(struct back_binding *binding, void __user *arg);
 
+/* write.c */
+int back_write_ioctl(struct back_binding *binding, void __user *arg);
+
 /* unmap.c */
 /*
  * One attempt to unmap: what has to happen first, or NULL when all pages are

@@ -64,7 +64,7 @@ BACK_OBJECT_EVENT(xen_userptr_back_detach);
 BACK_OBJECT_EVENT(xen_userptr_back_retire);
 BACK_OBJECT_EVENT(xen_userptr_back_unmapped);
 
-TRACE_EVENT(xen_userptr_back_trim,
+DECLARE_EVENT_CLASS(xen_userptr_back_range_class,
 	TP_PROTO(const struct back_object *object, u32 first, u32 nr, int err),
 	TP_ARGS(object, first, nr, err),
 	TP_STRUCT__entry(
@@ -85,6 +85,14 @@ TRACE_EVENT(xen_userptr_back_trim,
 		  __entry->domid, __entry->cookie, __entry->first, __entry->nr,
 		  __entry->err)
 );
+
+#define BACK_RANGE_EVENT(name)						\
+DEFINE_EVENT(xen_userptr_back_range_class, name,			\
+	TP_PROTO(const struct back_object *object, u32 first, u32 nr, int err), \
+	TP_ARGS(object, first, nr, err))
+
+BACK_RANGE_EVENT(xen_userptr_back_trim);
+BACK_RANGE_EVENT(xen_userptr_back_write);
 
 /* cmd: XEN_USERPTR_BACK_ARM... */
 TRACE_EVENT(xen_userptr_back_op,

@@ -24,6 +24,7 @@ struct journal_head {
 	uint32_t max_objects;
 	_Atomic uint32_t nr_redo; /* 0: records are whole */
 	_Atomic uint32_t vm;
+	_Atomic uint32_t copying;
 };
 
 struct journal_redo {
@@ -218,7 +219,8 @@ int journal_recover(struct journal *journal, struct mig *mig, uint64_t now)
 
 	if (nr > journal->nr_records || redo_apply(journal, nr))
 		return -EINVAL;
-	return mig_recover(mig, journal->records, now);
+	return mig_recover(mig, journal->records, now,
+			   atomic_load(&journal->head->copying) != 0);
 }
 
 void journal_set_vm(struct journal *journal, uint32_t id)
@@ -231,6 +233,11 @@ uint32_t journal_vm(const struct journal *journal)
 	return atomic_load(&journal->head->vm);
 }
 
+void journal_set_copying(struct journal *journal)
+{
+	atomic_store(&journal->head->copying, 1);
+}
+
 /* ---- objects ---- */
 
 static off_t page_at(const struct journal *journal, uint32_t obj, uint32_t page)
@@ -239,16 +246,31 @@ static off_t page_at(const struct journal *journal, uint32_t obj, uint32_t page)
 		       (obj * journal->max_pages + page));
 }
 
-static int pages_write(const struct journal *journal, const void *data,
-		       size_t size, off_t at)
+static ssize_t octets_read(int fd, void *octets, size_t size, off_t at)
 {
-	const uint8_t *octets = data;
+	return pread(fd, octets, size, at);
+}
+
+static ssize_t octets_write(int fd, void *octets, size_t size, off_t at)
+{
+	return pwrite(fd, octets, size, at);
+}
+
+/* All of it; what the file does not have is an error. */
+static int pages_move(const struct journal *journal,
+		      ssize_t (*move)(int fd, void *octets, size_t size,
+				      off_t at),
+		      void *pages, size_t size, off_t at)
+{
+	uint8_t *octets = pages;
 
 	while (size) {
-		ssize_t done = pwrite(journal->fd, octets, size, at);
+		ssize_t done = move(journal->fd, octets, size, at);
 
 		if (done < 0 && errno != EINTR)
 			return -errno;
+		if (done == 0)
+			return -EBADMSG;
 		if (done > 0) {
 			octets += done;
 			size -= (size_t)done;
@@ -269,8 +291,8 @@ int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 		return -ENOMEM;
 	for (i = 0; i < nr; i++)
 		pages[i].gref = grefs[i];
-	ret = pages_write(journal, pages, nr * sizeof(*pages),
-			  page_at(journal, obj, 0));
+	ret = pages_move(journal, octets_write, pages, nr * sizeof(*pages),
+			 page_at(journal, obj, 0));
 	free(pages);
 	if (ret)
 		return ret;
@@ -304,32 +326,9 @@ uint32_t journal_ram(const struct journal *journal, uint32_t obj)
 int journal_set_vram(struct journal *journal, uint32_t obj, uint32_t first,
 		     uint32_t handle)
 {
-	return pages_write(journal, &handle, sizeof(handle),
-			   page_at(journal, obj, first) +
-			   (off_t)offsetof(struct journal_page, vram));
-}
-
-static int pages_read(const struct journal *journal, uint32_t obj,
-		      struct journal_page *pages, uint32_t nr)
-{
-	uint8_t *octets = (uint8_t *)pages;
-	size_t size = nr * sizeof(*pages);
-	off_t at = page_at(journal, obj, 0);
-
-	while (size) {
-		ssize_t done = pread(journal->fd, octets, size, at);
-
-		if (done < 0 && errno != EINTR)
-			return -errno;
-		if (done == 0)
-			return -EBADMSG;
-		if (done > 0) {
-			octets += done;
-			size -= (size_t)done;
-			at += done;
-		}
-	}
-	return 0;
+	return pages_move(journal, octets_write, &handle, sizeof(handle),
+			  page_at(journal, obj, first) +
+			  (off_t)offsetof(struct journal_page, vram));
 }
 
 int journal_pages(const struct journal *journal, uint32_t obj,
@@ -346,7 +345,8 @@ int journal_pages(const struct journal *journal, uint32_t obj,
 	*pages = calloc(*nr, sizeof(**pages));
 	if (!*pages)
 		return -ENOMEM;
-	ret = pages_read(journal, obj, *pages, *nr);
+	ret = pages_move(journal, octets_read, *pages, *nr * sizeof(**pages),
+			 page_at(journal, obj, 0));
 	if (!ret)
 		return 0;
 	free(*pages);

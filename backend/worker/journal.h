@@ -65,6 +65,9 @@ void journal_step(struct journal *journal, struct mig *mig);
 void journal_set_vm(struct journal *journal, uint32_t id);
 uint32_t journal_vm(const struct journal *journal);
 
+/** journal_set_copying() - copies of a process that died go on for ever */
+void journal_set_copying(struct journal *journal);
+
 /** journal_add() - an object's grefs, before anything of it moves; or -errno */
 int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 		uint32_t nr);

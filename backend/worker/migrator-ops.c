@@ -160,6 +160,7 @@ int migrator_perform(struct migrator *m, const struct mig_op *op)
 	case MIG_OP_KILL:
 	case MIG_OP_RESUME:
 	case MIG_OP_CLOSE:
+	case MIG_OP_KILL_COPIES:
 		return submit_plain(m, op);
 	case MIG_NR_OPS:
 		break;
@@ -275,6 +276,7 @@ static int op_ended(struct migrator *m, const struct move *move)
 	case MIG_OP_FREE:
 	case MIG_OP_KILL:
 	case MIG_OP_RESUME:
+	case MIG_OP_KILL_COPIES:
 	case MIG_OP_TELL:
 	case MIG_OP_READY:
 	case MIG_NR_OPS:

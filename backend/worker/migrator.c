@@ -66,6 +66,9 @@ static void status_fill(struct migrator *m)
 	status_put(&m->status->mig_bounces, stats->bounces);
 	status_put(&m->status->mig_stops, stats->stops);
 	status_put(&m->status->mig_kills, stats->kills);
+	status_put(&m->status->mig_copy_kills, stats->copy_kills);
+	status_put(&m->status->mig_cpu_copies, stats->cpu_copies);
+	status_put(&m->status->mig_discards, stats->discards);
 	status_put(&m->status->mig_vram_now, mig_vram_used(m->engine));
 	if (m->timed == stats->timed)
 		return;

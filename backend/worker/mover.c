@@ -291,7 +291,6 @@ static int copy_start(struct mover *mover, struct move *move)
 	struct mover_vram *vram = vram_find(mover, &move->op);
 	struct gpu_copy copy = {
 		.slot = move->slot,
-		.other_engine = move->op.flags & MIG_OP_CPU,
 		.length = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE,
 	};
 	uint32_t ram;
@@ -314,10 +313,44 @@ static int copy_start(struct mover *mover, struct move *move)
 	return mover->env->gpu->move->copy(mover->own, &copy, &move->fence);
 }
 
+/*
+ * Revoked pages are mapped by the module still, so it can write them; the VRAM is
+ * read through its BAR. A chunk is bounded, so the mover's thread is kept shortly.
+ */
+static int copy_by_cpu(struct mover *mover, const struct move *move)
+{
+	const struct gpu_move_ops *ops = mover->env->gpu->move;
+	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
+	struct mover_vram *vram = vram_find(mover, &move->op);
+	uint32_t ram;
+	int dmabuf, ret;
+	void *from;
+
+	if (!vram || move->op.flags & MIG_OP_VRAM)
+		return -EIO;
+	ret = copy_ram(mover, move->op.obj, &ram);
+	if (ret)
+		return ret;
+	ret = ops->export(mover->own, ram, &dmabuf);
+	if (ret)
+		return ret;
+	ret = ops->map(mover->own, vram->handle, size, &from);
+	if (!ret) {
+		ret = module_write(mover->env->module, dmabuf, move->op.first,
+				   move->op.nr, from);
+		ops->unmap(from, size);
+	}
+	close(dmabuf);
+	return ret;
+}
+
 static int move_copy(struct mover *mover, struct move *move)
 {
-	int ret = copy_slot(mover, &move->slot);
+	int ret;
 
+	if (move->op.flags & MIG_OP_CPU)
+		return copy_by_cpu(mover, move);
+	ret = copy_slot(mover, &move->slot);
 	if (ret)
 		return ret;
 	ret = copy_start(mover, move);
@@ -404,6 +437,9 @@ static void move_op(struct mover *mover, struct move *move)
 	case MIG_OP_KILL:
 	case MIG_OP_RESUME:
 		ret = move_vm(mover, move);
+		break;
+	case MIG_OP_KILL_COPIES:
+		ret = mover->env->gpu->move->kill(mover->own);
 		break;
 	case MIG_OP_CLOSE:
 		work_vm_drop(mover->env, move->op.vm);

@@ -16,12 +16,13 @@
 #include "log.h"
 #include "module.h"
 
-/* Longest wait for the copies of the worker that died. */
-#define RESCUE_STOP_MS	2000
+/* Longest wait for the copies of the worker that died, and again after a kill. */
+#define RESCUE_STOP_MS	500
 
 /*
  * A copy that goes on would write over what the guest writes after its page
- * was restored.
+ * was restored. Of a GPU that neither stops nor kills what it copied home is
+ * given up, and the rest goes its way.
  */
 static int copies_stop(struct worker *worker)
 {
@@ -34,10 +35,16 @@ static int copies_stop(struct worker *worker)
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	ret = poll(&fence, 1, RESCUE_STOP_MS);
+	if (!ret && !ops->kill_left(worker->move_node, id))
+		ret = poll(&fence, 1, RESCUE_STOP_MS);
 	close(fence.fd);
 	if (ret < 0)
 		return -errno;
-	return ret ? 0 : -ETIMEDOUT;
+	if (!ret) {
+		log_warn("the GPU does not stop copying");
+		journal_set_copying(&worker->journal);
+	}
+	return 0;
 }
 
 int rescue_setup(struct worker *worker, int gpu_node, const char **why)
@@ -50,40 +57,11 @@ int rescue_setup(struct worker *worker, int gpu_node, const char **why)
 	*why = "this GPU does not move memory";
 	if (!worker->route.migrator)
 		return -EOPNOTSUPP;
-	*why = "the GPU does not stop copying";
+	*why = "the GPU cannot be asked to stop copying";
 	ret = copies_stop(worker);
 	if (!ret)
 		ret = worker_limit_fds(&worker->start.limits, why);
 	return ret;
-}
-
-static int rescue_check(struct worker *worker, int ret)
-{
-	if (ret < 0)
-		sd_event_exit(worker->loop, ret);
-	return 0;
-}
-
-static int rescue_on_mover(sd_event_source *source, int fd, uint32_t revents,
-			   void *context)
-{
-	struct worker *worker = context;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	return rescue_check(worker, migrator_on_mover(&worker->migrator));
-}
-
-static int rescue_on_timer(sd_event_source *source, int fd, uint32_t revents,
-			   void *context)
-{
-	struct worker *worker = context;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	return rescue_check(worker, migrator_on_timer(&worker->migrator));
 }
 
 /* All is on its way home already: a want changes nothing. */
@@ -101,7 +79,9 @@ static int rescue_on_record(sd_event_source *source, int fd, uint32_t revents,
 		ret = migrator_lost(&worker->migrator, record.gref);
 	else if (ret > 0 && record.type == XEN_USERPTR_BACK_GONE)
 		ret = -ENODEV;
-	return rescue_check(worker, ret);
+	if (ret < 0)
+		sd_event_exit(worker->loop, ret);
+	return 0;
 }
 
 static int rescue_home(void *context)
@@ -109,15 +89,6 @@ static int rescue_home(void *context)
 	struct worker *worker = context;
 
 	return sd_event_exit(worker->loop, 0);
-}
-
-static int rescue_add(struct worker *worker, int fd,
-		      sd_event_io_handler_t handler)
-{
-	int ret = sd_event_add_io(worker->loop, NULL, fd, EPOLLIN, handler,
-				  worker);
-
-	return ret < 0 ? ret : 0;
 }
 
 static int rescue_init_migrator(struct worker *worker)
@@ -153,14 +124,11 @@ int rescue_init(struct worker *worker, const char **why)
 	if (ret)
 		return ret;
 	*why = "cannot fill the event loop";
-	ret = rescue_add(worker, worker->migrator.thread.done_fd,
-			 rescue_on_mover);
+	ret = worker_add_migrator(worker);
 	if (!ret)
-		ret = rescue_add(worker, worker->migrator.timer,
-				 rescue_on_timer);
-	if (!ret)
-		ret = rescue_add(worker, worker->module, rescue_on_record);
-	return ret;
+		ret = sd_event_add_io(worker->loop, NULL, worker->module,
+				      EPOLLIN, rescue_on_record, worker);
+	return ret < 0 ? ret : 0;
 }
 
 int rescue_run(struct worker *worker)

@@ -343,18 +343,16 @@ static int serve_add_end_timer(struct worker *worker)
 			    serve_on_end_timer);
 }
 
-static int serve_add_migrator(struct worker *worker)
+int worker_add_migrator(struct worker *worker)
 {
 	int ret;
 
-	if (!worker->route.migrator)
-		return 0;
 	ret = serve_add_io(worker, worker->migrator.timer, SERVE_DEADLINES,
 			   serve_on_move_timer);
 	if (ret >= 0)
 		ret = serve_add_io(worker, worker->migrator.thread.done_fd,
 				   SERVE_MOVES, serve_on_mover);
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 static int serve_add_sources(struct worker *worker)
@@ -374,8 +372,8 @@ static int serve_add_sources(struct worker *worker)
 				   SERVE_RING, serve_on_channel);
 	if (ret >= 0)
 		ret = serve_add_end_timer(worker);
-	if (ret >= 0)
-		ret = serve_add_migrator(worker);
+	if (ret >= 0 && worker->route.migrator)
+		ret = worker_add_migrator(worker);
 	if (ret >= 0)
 		ret = serve_add_again(worker);
 	if (ret >= 0)

@@ -90,6 +90,9 @@ int rescue_run(struct worker *worker);
  */
 int worker_serve_init(struct worker *worker, const char **why);
 
+/** worker_add_migrator() - its mover and its timer to the event loop; or -errno */
+int worker_add_migrator(struct worker *worker);
+
 /** worker_serve() - run until the connection ends; 0 or -errno */
 int worker_serve(struct worker *worker);
 

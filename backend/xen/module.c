@@ -78,6 +78,19 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 	return ioctl(module, XEN_USERPTR_BACK_TRIM, &trim) == 0 ? 0 : -errno;
 }
 
+int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
+		 const void *from)
+{
+	struct xen_userptr_back_write args = {
+		.from = (uint64_t)(uintptr_t)from,
+		.fd = dmabuf,
+		.first = first,
+		.nr = nr,
+	};
+
+	return ioctl(module, XEN_USERPTR_BACK_WRITE, &args) == 0 ? 0 : -errno;
+}
+
 int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)
 {
 	struct xen_userptr_back_ops args = {

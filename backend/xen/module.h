@@ -39,6 +39,15 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr);
 
 /**
+ * module_write() - the CPU puts contents into pages of the object behind @dmabuf
+ * @nr: at most XEN_USERPTR_BACK_WRITE_MAX
+ *
+ * Returns 0 or -errno as XEN_USERPTR_BACK_WRITE.
+ */
+int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
+		 const void *from);
+
+/**
  * module_ops() - operations on single grants, each with its own status
  * @ops: at most XEN_USERPTR_BACK_OPS_MAX
  *

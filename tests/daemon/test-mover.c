@@ -199,6 +199,7 @@ static void each_call_fails(void **state)
 		{ MIG_OP_QUERY, 0 }, { MIG_OP_STOP, 0 }, { MIG_OP_KILL, 0 },
 		{ MIG_OP_UNBIND, 0 }, { MIG_OP_COPY, MIG_OP_VRAM },
 		{ MIG_OP_BIND, MIG_OP_VRAM }, { MIG_OP_COPY, 0 },
+		{ MIG_OP_COPY, MIG_OP_CPU }, { MIG_OP_KILL_COPIES, 0 },
 		{ MIG_OP_BIND, 0 }, { MIG_OP_RESTORE, 0 },
 	};
 	unsigned int nth, failures = 0;
@@ -213,7 +214,7 @@ static void each_call_fails(void **state)
 
 			fail_nth = nth;
 			result = run(ops[i].type, ops[i].flags, &move);
-			if (ops[i].type == MIG_OP_COPY && result == MIG_OK)
+			if (move.fence >= 0 && ops[i].type == MIG_OP_COPY)
 				result = copied(move.slot);
 			if (!has_failed)
 				break;
@@ -223,10 +224,29 @@ static void each_call_fails(void **state)
 		}
 		fail_nth = 0;
 		assert_int_equal(run(ops[i].type, ops[i].flags, &move), MIG_OK);
-		if (ops[i].type == MIG_OP_COPY)
+		if (ops[i].type == MIG_OP_COPY && move.fence >= 0)
 			assert_int_equal(copied(move.slot), MIG_OK);
 	}
+	assert_int_equal(fake_gpu.maps, 0);
 	assert_true(failures > 15);
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	world_end();
+}
+
+/* The GPU fails: the CPU puts the chunk's contents into its pages. */
+static void home_by_cpu(void **state)
+{
+	struct move move;
+
+	(void)state;
+	world_make();
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_COPY, MIG_OP_CPU, &move), MIG_OK);
+	assert_int_equal(move.fence, -1);
+	assert_int_equal(fake_module.write_first, FIRST);
+	assert_int_equal(fake_module.write_nr, PAGES);
+	assert_int_equal(fake_gpu.copies, 0);
+	assert_int_equal(fake_gpu.maps, 0);
 	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
 	world_end();
 }
@@ -269,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(out_and_home),
 		cmocka_unit_test(each_call_fails),
+		cmocka_unit_test(home_by_cpu),
 		cmocka_unit_test(arm_is_all_or_nothing),
 		cmocka_unit_test(vm_is_closed),
 	};

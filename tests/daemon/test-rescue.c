@@ -265,6 +265,31 @@ static void test_dead_on_the_way_home(void **state)
 		die_and_rescue(16, life, 0);
 }
 
+/* The rescuer dies too, after some rounds; another one goes on. */
+static void test_dead_rescuer(void **state)
+{
+	unsigned int life;
+
+	(void)state;
+	for (life = 0; life < 24; life++) {
+		struct process *p = process_new(), *rescuer = process_new();
+		int journal = journal_create(&limits);
+
+		assert_true(journal >= 0);
+		first_life(p, journal, ROUNDS, 30);
+		assert_int_equal(process_start(rescuer, journal), 0);
+		assert_int_equal(migrator_recover(&rescuer->m), 0);
+		rounds(rescuer, life);
+		helper_stop(&rescuer->m.thread);
+		assert_true(second_life(journal, 0));
+		assert_int_equal(pages_away(), 0);
+		assert_int_equal(fake_gpu.vram, 0);
+		process_free(rescuer);
+		process_free(p);
+		close(journal);
+	}
+}
+
 /* Wherever the rescuer fails, it does not say that all is home. */
 static void test_each_call_fails(void **state)
 {
@@ -281,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_on_the_way_out),
 		cmocka_unit_test(test_dead_on_the_way_home),
+		cmocka_unit_test(test_dead_rescuer),
 		cmocka_unit_test(test_each_call_fails),
 	};
 

@@ -193,11 +193,42 @@ static int fake_copy_end(struct gpu_vm *vm, uint32_t slot)
 	return 0;
 }
 
+static int fake_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,
+		    void **address)
+{
+	static uint8_t bar[GPU_COPY_MAX];
+
+	(void)vm;
+	if (fake_fail() || !is_vram[handle % FAKE_GPU_HANDLES] ||
+	    size > sizeof(bar))
+		return -ENOMEM;
+	fake_gpu.maps++;
+	*address = bar;
+	return 0;
+}
+
+static void fake_unmap(void *address, uint64_t size)
+{
+	(void)address;
+	(void)size;
+	fake_gpu.maps--;
+}
+
+static int fake_export(struct gpu_vm *vm, uint32_t handle, int *dmabuf)
+{
+	(void)vm;
+	if (fake_fail() || !handle)
+		return -EMFILE;
+	*dmabuf = eventfd(0, EFD_CLOEXEC);
+	return *dmabuf < 0 ? -errno : 0;
+}
+
 static uint32_t fake_id(const struct gpu_vm *vm)
 {
 	return vm->id;
 }
 
+/* One whose jobs do not stop gives a fence that does not signal. */
 static int fake_stop_left(int node, uint32_t id, int *fence)
 {
 	(void)node;
@@ -205,7 +236,18 @@ static int fake_stop_left(int node, uint32_t id, int *fence)
 		return -ENOENT;
 	if (fake_fail())
 		return -EMFILE;
-	return fake_fence(fence);
+	if (!fake_gpu.left_runs)
+		return fake_fence(fence);
+	*fence = eventfd(0, EFD_CLOEXEC);
+	return *fence < 0 ? -errno : 0;
+}
+
+static int fake_kill_left(int node, uint32_t id)
+{
+	(void)node;
+	(void)id;
+	fake_gpu.left_runs &= fake_gpu.left_is_deaf;
+	return 0;
 }
 
 static const struct gpu_move_ops fake_move_ops = {
@@ -217,8 +259,12 @@ static const struct gpu_move_ops fake_move_ops = {
 	.share = fake_share,
 	.copy = fake_copy,
 	.copy_end = fake_copy_end,
+	.map = fake_map,
+	.unmap = fake_unmap,
+	.export = fake_export,
 	.id = fake_id,
 	.stop_left = fake_stop_left,
+	.kill_left = fake_kill_left,
 };
 
 const struct gpu_ops fake_gpu_ops = {

@@ -16,6 +16,9 @@ struct fake_gpu {
 	unsigned int stopped;	/* VMs */
 	unsigned int copies;	/* in flight: begun and not ended */
 	struct gpu_copy last_copy;
+	unsigned int maps;	/* of VRAM for the CPU, now */
+	bool left_runs;		/* what a dead process left does not stop */
+	bool left_is_deaf;	/* ... nor die */
 };
 
 extern struct fake_gpu fake_gpu;

@@ -194,6 +194,18 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 	return fd;
 }
 
+int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
+		 const void *from)
+{
+	(void)module;
+	(void)dmabuf;
+	if (fake_fail() || !from)
+		return -EINTR;
+	fake_module.write_first = first;
+	fake_module.write_nr = nr;
+	return 0;
+}
+
 int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 {
 	(void)module;

@@ -38,6 +38,8 @@ struct fake_module {
 	uint32_t last_gref;
 	uint32_t trim_first;	/* of the last TRIM */
 	uint32_t trim_nr;
+	uint32_t write_first;	/* of the last WRITE */
+	uint32_t write_nr;
 	uint8_t rev_state[FAKE_MAX_GREFS];
 	uint32_t refuse_gref;	/* ARM of it says ... */
 	int32_t refuse_status;

@@ -9,12 +9,12 @@ FUZZ_BUILD := $(BUILD)/fuzz
 FUZZ_FLAGS := -O1 -g $(SANITIZE)
 FUZZ_OBJS := $(CORE_SRCS:$(CORE_DIR)/%.c=$(FUZZ_BUILD)/lib/%.o) \
 	$(addprefix $(FUZZ_BUILD)/lib/,fake.o fakereq.o actions.o vamodel.o \
-		migworld.o migguest.o migactions.o)
+		migworld.o migrun.o migguest.o migactions.o)
 
 # Coverage guides the fuzzer; that of the oracles would only slow it down.
 FUZZ_COV = -fsanitize=fuzzer-no-link
 $(addprefix $(FUZZ_BUILD)/lib/,check.o fake.o vamodel.o migrate-check.o \
-	migworld.o): FUZZ_COV =
+	migworld.o migrun.o): FUZZ_COV =
 
 $(FUZZ_BUILD)/lib/%.o: $(CORE_DIR)/%.c $(CORE_HDRS) | check-unit-deps
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
  *   DEAF=1	... and ignores a kill
  *   POLL=1	the job ends only when the guest has written
  *   SHARED=1	the GPU only reads; only the guest's writes are revoked
+ *   HANG=1	a copy home may not end, and go on after it was given up
  *
  * Variants with a known bug, each of which must be caught (run.sh):
  *   BUG_NO_STOP	copies home while the GPU runs
@@ -24,6 +25,8 @@
  *   BUG_JOURNAL_LATE	writes the journal after the side effect
  *   BUG_RECOVER_HOME	a new worker takes a copy home as done
  *   BUG_LOST_WANT	a want during the way out is forgotten
+ *   BUG_LATE_COPY	takes a copy that ignores its end for a failed one
+ *   BUG_LEFT_COPY	a new worker forgets the copy that the old one began
  */
 #ifndef PREEMPT
 #define PREEMPT 1
@@ -36,6 +39,9 @@
 #endif
 #ifndef SHARED
 #define SHARED 0
+#endif
+#ifndef HANG
+#define HANG 0
 #endif
 #define MOVES	2		/* ways out */
 #define CRASHES	1
@@ -56,6 +62,7 @@ bool want = false, asleep = false;
 bool stop_asked = false, kill_asked = false, running = true, job = true;
 bool word = false;		/* what a polling job waits for */
 byte moves = 0, crashes = 0, polls = 0;
+bool copying = false;		/* home, by an engine that may not end it */
 
 inline write_home() { home_new = true; vram_new = false; changed = true }
 inline write_vram() { vram_new = true; home_new = false; changed = true }
@@ -104,6 +111,14 @@ active proctype Gpu()
 	:: atomic { !job && !stop_asked && !POLL -> job = true }
 	:: atomic { !job && !stop_asked && POLL && polls == 0 ->
 		    polls++; job = true; word = false }
+	od
+}
+
+/* What it read may be old by the time it is written. */
+active proctype CopyEngine()
+{
+	do
+	:: atomic { copying -> home_new = !changed; copying = false }
 	od
 }
 
@@ -202,10 +217,22 @@ active proctype Worker()
 	:: st == UNBINDING_HOME && clean -> STEP(BINDING_HOME, map = RAM)
 	:: st == UNBINDING_HOME && !clean ->
 		st = COPYING_HOME;
-		atomic { source = vram_new; changed = false };
+		atomic { source = vram_new; changed = false; copying = HANG };
 		MAY_DIE;
-		atomic { home_new = source && !changed;
-			 assert(!changed || lost) }
+		if
+		:: atomic { !HANG || !copying -> home_new = source && !changed;
+			    assert(!changed || lost) }
+		/* It ends when it is killed; the CPU does it instead. */
+		:: atomic { HANG && copying -> copying = false;
+			    home_new = source && !changed }
+		/* It does not. */
+		:: HANG && copying ->
+#ifdef BUG_LATE_COPY
+			home_new = source && !changed
+#else
+			atomic { lost = true; st = LOSING }
+#endif
+		fi
 	:: st == COPYING_HOME ->
 		clean = true;
 		STEP(BINDING_HOME, map = RAM)
@@ -228,8 +255,12 @@ recover:
 			clean = true; st = STOPPING_HOME
 #ifdef BUG_RECOVER_HOME
 		:: st == COPYING_HOME -> clean = true; st = STOPPING_HOME
-#else
+#elif defined(BUG_LEFT_COPY)
 		:: st == COPYING_HOME -> st = STOPPING_HOME
+#else
+		/* The engine stops, or what it copies is given up. */
+		:: st == COPYING_HOME && copying -> lost = true; st = LOSING
+		:: st == COPYING_HOME -> copying = false; st = STOPPING_HOME
 #endif
 		:: st == UNBINDING_HOME || st == BINDING_HOME ->
 			st = STOPPING_HOME

@@ -180,7 +180,11 @@ struct drm_softgpu_counters {
 #define DRM_SOFTGPU_SWITCH_IGNORE_KILL	(1 << 2)
 /** unmapping does not invalidate the TLB before it reports that it is done */
 #define DRM_SOFTGPU_SWITCH_BROKEN_RELEASE (1 << 3)
-#define DRM_SOFTGPU_SWITCH_ALL		((1 << 4) - 1)
+/** jobs of the copy engine fail with -EIO */
+#define DRM_SOFTGPU_SWITCH_FAIL_COPY	(1 << 4)
+/** jobs of the copy engine begin and make no progress */
+#define DRM_SOFTGPU_SWITCH_HANG_COPY	(1 << 5)
+#define DRM_SOFTGPU_SWITCH_ALL		((1 << 6) - 1)
 
 /**
  * struct drm_softgpu_switch - read or change the test switches of the device.

@@ -223,6 +223,21 @@ static int job_look_up(struct sg_exec_job *ejob, ktime_t slice_start)
 	       !list_empty(&engine->jobs);
 }
 
+/* A piece of work, if the engine is not one that is to misbehave. */
+static int engine_step(struct sg_engine *engine, struct sg_exec_job *ejob,
+		       struct sg_fault *fault, u64 *wait_ns)
+{
+	if (engine->index == DRM_SOFTGPU_ENGINE_COPY) {
+		if (sg_switched(engine->sdev, DRM_SOFTGPU_SWITCH_FAIL_COPY))
+			return -EIO;
+		if (sg_switched(engine->sdev, DRM_SOFTGPU_SWITCH_HANG_COPY)) {
+			*wait_ns = NSEC_PER_MSEC;
+			return SG_CMD_WAIT;
+		}
+	}
+	return sg_cmd_step(ejob, fault, wait_ns);
+}
+
 static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 {
 	ktime_t slice_start = ktime_get(), before = slice_start, now;
@@ -234,7 +249,7 @@ static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
 
 	for (;;) {
 		gen = atomic64_read(&ejob->job.vm->map_gen);
-		ret = sg_cmd_step(ejob, &fault, &wait_ns);
+		ret = engine_step(engine, ejob, &fault, &wait_ns);
 		if (ret == SG_CMD_WAIT)
 			engine_wait(engine, wait_ns);
 		else

@@ -4,7 +4,7 @@
  * misbehave.
  *
  * usage: softgpu-counters [NODE]; default: the first render node of softgpu
- *        softgpu-counters --switch [no-preempt] [ignore-kill]; all others off
+ *        softgpu-counters --switch [NAME]...; all others off
  */
 #include <err.h>
 #include <fcntl.h>
@@ -39,18 +39,32 @@ static const struct {
 	COUNTER(pt_pages),
 };
 
+static const struct {
+	const char *name;
+	uint32_t bit;
+} switches[] = {
+	{ "no-preempt", DRM_SOFTGPU_SWITCH_NO_PREEMPT },
+	{ "ignore-kill", DRM_SOFTGPU_SWITCH_IGNORE_KILL },
+	{ "fail-copy", DRM_SOFTGPU_SWITCH_FAIL_COPY },
+	{ "hang-copy", DRM_SOFTGPU_SWITCH_HANG_COPY },
+};
+
+static uint32_t switch_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
+		if (!strcmp(switches[i].name, name))
+			return switches[i].bit;
+	errx(99, "no switch '%s'", name);
+}
+
 static int switches_set(char **names)
 {
 	struct drm_softgpu_switch args = { .mask = DRM_SOFTGPU_SWITCH_ALL };
 
-	for (; *names; names++) {
-		if (!strcmp(*names, "no-preempt"))
-			args.value |= DRM_SOFTGPU_SWITCH_NO_PREEMPT;
-		else if (!strcmp(*names, "ignore-kill"))
-			args.value |= DRM_SOFTGPU_SWITCH_IGNORE_KILL;
-		else
-			errx(99, "no switch '%s'", *names);
-	}
+	for (; *names; names++)
+		args.value |= switch_find(*names);
 	if (drmIoctl(first_node_open(), DRM_IOCTL_SOFTGPU_SWITCH, &args))
 		err(99, "SWITCH");
 	return 0;

@@ -18,7 +18,7 @@ connected() { [ "$(xenstore-read "$(front_path "$1" "$2")/state" 2>/dev/null)" =
 userptr_attach() {
 	n=$1
 	shift
-	id=$(userptrctl attach "g$n" "$@") || fail "userptrctl attach g$n $*"
+	id=$(userptrctl attach "g$n" copy-ms=20000 "$@") || fail "userptrctl attach g$n $*"
 	until_true 30 connected "$n" "$id" || fail "device $id of g$n did not connect"
 	echo "$id"
 }

@@ -181,6 +181,10 @@ static void complete_one(struct world *w, struct source *src)
 	if (!w->nr_pending)
 		return;
 	place = source_below(src, w->nr_pending);
+	if (w->hangs)
+		place = world_endable(w);
+	if (place == w->nr_pending)
+		return;
 	if (one_in(src, 8)) {
 		world_effect(w, place);
 		return;
@@ -257,6 +261,14 @@ static void do_stick(struct world *w, struct source *src)
 	w->vm[vm].deaf = one_in(src, 4);
 }
 
+/* Losses of a GPU that copies for ever are none of one that only stops. */
+static void do_hang(struct world *w, struct source *src)
+{
+	w->hangs = one_in(src, 4);
+	w->copies_deaf = w->losses && one_in(src, 2);
+	w->failures |= w->hangs;
+}
+
 static void do_crash(struct world *w, struct source *src)
 {
 	if (one_in(src, 64) && !w->never_crash)
@@ -296,7 +308,8 @@ void world_action(struct world *w, struct source *src)
 		do_complete, do_complete, do_complete, do_complete,
 		do_complete, do_complete, do_stopped, do_stopped, do_stopped,
 		do_stopped, do_stale_stop, do_answer,
-		do_answer, do_answer, do_wait, do_gone, do_stick, do_crash, do_settings,
+		do_answer, do_answer, do_wait, do_gone, do_stick, do_hang, do_crash,
+		do_settings,
 		do_stray,
 	};
 	uint32_t nr = sizeof(actions) / sizeof(actions[0]);
@@ -314,6 +327,7 @@ void world_end(struct world *w)
 	w->jobs_end = true;
 	for (i = 0; i < WORLD_VMS; i++)
 		w->vm[i].stuck = false;
+	w->hangs = false;
 	world_run(w);
 	for (i = 0; i < WORLD_CHUNKS; i++)
 		FAKE_ASSERT(!w->chunk[i].asleep);

@@ -312,15 +312,38 @@ static void recover_jobs(struct world *w)
 				.type = MIG_EV_JOB_END, .vm = vm }));
 }
 
-void world_crash(struct world *w, struct source *src)
+/* What writes home frames for ever may do so: they must count as lost. */
+static void left_copies_write(struct world *w, const struct world_op *ops,
+			      unsigned int nr)
 {
 	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct world_chunk *c = world_chunk(w, ops[i].op.obj,
+						    ops[i].op.first);
+
+		if (!c || ops[i].op.type != MIG_OP_COPY || ops[i].taken ||
+		    ops[i].op.flags & (MIG_OP_VRAM | MIG_OP_CPU))
+			continue;
+		FAKE_ASSERT(c->lost);
+		c->home = GARBAGE;
+	}
+}
+
+void world_crash(struct world *w, struct source *src)
+{
+	struct world_op left[WORLD_PENDING];
+	unsigned int i, nr = w->nr_pending;
 
 	for (i = 0; i < w->nr_pending; i++)
 		if (source_below(src, 2))
 			world_op_effect(w, &w->pending[i],
 					source_below(src, 4) > 0);
+	memcpy(left, w->pending, sizeof(left));
+	w->left_copies = w->hangs && w->copies_deaf;
 	world_restart(w);
+	if (w->left_copies)
+		left_copies_write(w, left, nr);
 	for (i = 0; i < WORLD_ASKS; i++)
 		if (w->ask[i].used) {
 			w->ask[i].ready = false;

@@ -2,7 +2,6 @@
 /* The fake world of migration; see migworld.h. Single-threaded. */
 #include "migworld.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@ const struct mig_settings world_settings = {
 	.drain_ms = 50,
 	.poll_ms = 5,
 	.stop_ms = 200,
+	.copy_ms = 300,
 	.run_ms = 10,
 	.stay_ms = 50,
 	.bounce_ms = 500,
@@ -126,6 +126,11 @@ static void copy_effect(struct world_chunk *c, const struct world_op *p,
 {
 	uint64_t *to = p->op.flags & MIG_OP_VRAM ? &c->copy : &c->home;
 
+	/* Its VRAM is nobody's any more, its home frames may be. */
+	if (p->given_up) {
+		FAKE_ASSERT(p->op.flags & MIG_OP_VRAM || c->lost);
+		return;
+	}
 	FAKE_ASSERT(*copy_source(c, &p->op) == p->source || c->lost);
 	*to = whole ? p->source : GARBAGE;
 }
@@ -161,11 +166,15 @@ static void map_effect(struct world *w, struct world_chunk *c,
 /* What the op does; one that fails does a part of it. */
 void world_op_effect(struct world *w, struct world_op *p, bool whole)
 {
-	struct world_chunk *c = op_chunk(w, &p->op);
+	struct world_chunk *c;
 
 	if (p->taken)
 		return;
 	p->taken = true;
+	/* The object may be no more, with an importer that keeps its pages. */
+	if (p->given_up && !world_chunk(w, p->op.obj, p->op.first))
+		return;
+	c = op_chunk(w, &p->op);
 	switch (p->op.type) {
 	case MIG_OP_ALLOC:
 		c->vram |= whole;
@@ -233,6 +242,21 @@ static void op_kill(struct world *w, uint32_t vm)
 	w->vm[vm].killed = !w->vm[vm].deaf;
 }
 
+bool world_is_hung(const struct world *w, const struct world_op *p)
+{
+	return w->hangs && p->op.type == MIG_OP_COPY &&
+	       !(p->op.flags & MIG_OP_CPU) && !p->killed;
+}
+
+static void op_kill_copies(struct world *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->nr_pending; i++)
+		w->pending[i].killed |= world_is_hung(w, &w->pending[i]) &&
+					!w->copies_deaf;
+}
+
 /* Ops without an answer act at once. */
 static bool op_at_once(struct world *w, const struct mig_op *op)
 {
@@ -249,6 +273,9 @@ static bool op_at_once(struct world *w, const struct mig_op *op)
 		return true;
 	case MIG_OP_KILL:
 		op_kill(w, op->vm);
+		return true;
+	case MIG_OP_KILL_COPIES:
+		op_kill_copies(w);
 		return true;
 	case MIG_OP_CLOSE:
 		FAKE_ASSERT(w->failures);
@@ -291,9 +318,17 @@ static void op_take(struct world *w, const struct mig_op *op)
 	hash(w, op, sizeof(*op));
 	if (op_at_once(w, op))
 		return;
-	/* One op of a chunk at a time. */
-	for (i = 0; i < w->nr_pending; i++)
-		FAKE_ASSERT(w->pending[i].op.id != op->id);
+	/* One op of a chunk at a time, but for copies that were given up. */
+	for (i = 0; i < w->nr_pending; i++) {
+		struct world_op *other = &w->pending[i];
+
+		FAKE_ASSERT(other->op.id != op->id);
+		if (CHUNK_SLOT(other->op.id) != CHUNK_SLOT(op->id))
+			continue;
+		FAKE_ASSERT(other->op.type == MIG_OP_COPY &&
+			    !(other->op.flags & MIG_OP_CPU));
+		other->given_up = true;
+	}
 	FAKE_ASSERT(w->nr_pending < WORLD_PENDING);
 	*p = (struct world_op){ .op = *op };
 	w->nr_pending++;
@@ -301,7 +336,7 @@ static void op_take(struct world *w, const struct mig_op *op)
 		copy_begin(w, p);
 	/* A GPU that does not stop may see old data of it from here on. */
 	if (op->type == MIG_OP_RESTORE &&
-	    w->mig->chunk[op->id].state == CHUNK_LOSING) {
+	    w->mig->chunk[CHUNK_SLOT(op->id)].state == CHUNK_LOSING) {
 		FAKE_ASSERT(w->losses);
 		op_chunk(w, op)->lost = true;
 	}
@@ -405,7 +440,7 @@ void world_restart(struct world *w)
 	w->cut_after = 0;
 	world_engine(w);
 	w->recovering = true;
-	FAKE_ASSERT(!mig_recover(w->mig, w->journal, w->now));
+	FAKE_ASSERT(!mig_recover(w->mig, w->journal, w->now, w->left_copies));
 	do {
 		ret = mig_step(w->mig, NULL, ops, w->max_ops, &nr);
 		ops_take(w, ops, nr);
@@ -429,6 +464,8 @@ void world_complete(struct world *w, unsigned int place, uint32_t status)
 
 	if (++w->nr_answered == w->fail_at)
 		status = w->fail_status;
+	if (w->pending[place].killed)
+		status = MIG_FAILED;
 	w->failures |= status != MIG_OK;
 	world_op_effect(w, &w->pending[place], status == MIG_OK);
 	ev.id = w->pending[place].op.id;
@@ -439,123 +476,6 @@ void world_complete(struct world *w, unsigned int place, uint32_t status)
 	memmove(&w->pending[place], &w->pending[place + 1],
 		(w->nr_pending - place) * sizeof(w->pending[0]));
 	must(world_event(w, ev));
-}
-
-void world_stop_now(struct world *w, uint32_t vm)
-{
-	struct mig_event ev = { .type = MIG_EV_STOPPED, .vm = vm };
-
-	ev.id = w->vm[vm].stop_id;
-	w->vm[vm].stopping = false;
-	w->vm[vm].stopped = true;
-	must(world_event(w, ev));
-}
-
-bool world_try_stop(struct world *w, uint32_t vm)
-{
-	struct world_vm *v = &w->vm[vm];
-
-	if (!v->open)
-		return false;
-	while (v->killed && v->jobs)
-		world_job_end(w, vm);
-	v->killed = false;
-	if (!v->stopping || v->stuck ||
-	    (v->jobs && !(v->flags & MIG_VM_PREEMPT)))
-		return false;
-	world_stop_now(w, vm);
-	return true;
-}
-
-static bool stop_one(struct world *w)
-{
-	uint32_t vm;
-
-	for (vm = 0; vm < WORLD_VMS; vm++)
-		if (world_try_stop(w, vm))
-			return true;
-	return false;
-}
-
-/* A GPU that works stops, or at least dies, while time passes. */
-void world_wait(struct world *w, uint64_t ms)
-{
-	while (!w->losses && stop_one(w))
-		;
-	w->now += ms;
-	must(world_event(w, (struct mig_event){ .type = MIG_EV_TIME }));
-}
-
-static bool ask_one(struct world *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < WORLD_ASKS; i++)
-		if (w->ask[i].used && w->ask[i].ready) {
-			world_ask_answer(w, i);
-			return true;
-		}
-	return false;
-}
-
-static bool close_one(struct world *w)
-{
-	uint32_t vm;
-
-	for (vm = 0; vm < WORLD_VMS; vm++)
-		if (w->vm[vm].open && w->vm[vm].closing) {
-			world_vm_close(w, vm);
-			return true;
-		}
-	return false;
-}
-
-static bool job_one(struct world *w)
-{
-	uint32_t vm;
-
-	for (vm = 0; w->jobs_end && vm < WORLD_VMS; vm++)
-		if (w->vm[vm].open && w->vm[vm].jobs) {
-			world_job_end(w, vm);
-			return true;
-		}
-	return false;
-}
-
-void world_settle(struct world *w)
-{
-	unsigned int left = 100000;
-
-	for (;;) {
-		if (!left--)
-			world_dump(w);
-		FAKE_ASSERT(left != UINT_MAX);
-		if (w->nr_pending)
-			world_complete(w, 0, MIG_OK);
-		else if (!stop_one(w) && !ask_one(w) && !close_one(w) &&
-			 !job_one(w))
-			return;
-	}
-}
-
-void world_run(struct world *w)
-{
-	unsigned int left = 10000;
-	uint64_t next;
-
-	for (;;) {
-		world_settle(w);
-		next = mig_next_time(w->mig);
-		if (next == MIG_NEVER)
-			break;
-		if (!left--)
-			world_dump(w);
-		FAKE_ASSERT(left != UINT_MAX);
-		world_wait(w, next > w->now ? next - w->now : 0);
-	}
-	if (!mig_idle(w->mig))
-		world_dump(w);
-	FAKE_ASSERT(mig_idle(w->mig));
 }
 
 uint32_t world_state(struct world *w, uint32_t obj, uint32_t page)

@@ -65,6 +65,8 @@ struct world_vm {
 struct world_op {
 	struct mig_op op;
 	bool taken;		/* its effect is there */
+	bool given_up;		/* a COPY that the engine waits for no more */
+	bool killed;		/* it ends now, and has failed */
 	uint64_t source;	/* COPY: version that it read */
 };
 
@@ -98,6 +100,8 @@ struct world {
 	bool failures;		/* ops failed: a GPU may find nothing mapped */
 	bool losses;		/* contents may be lost */
 	uint32_t extra_refs;	/* that each QUERY reports */
+	bool hangs;		/* copies of GPUs do not end by themselves */
+	bool copies_deaf;	/* ... nor by KILL_COPIES */
 
 	struct world_chunk chunk[WORLD_CHUNKS];
 	struct world_vm vm[WORLD_VMS];
@@ -109,6 +113,7 @@ struct world {
 	unsigned int nr_ready;
 	uint32_t last_ready_status;
 	uint64_t reads;		/* checked accesses */
+	bool left_copies;	/* of a dead worker go on: mig_recover() is told */
 
 	uint8_t *journal;
 	unsigned int cut_after;	/* the worker dies after that many ops */
@@ -138,6 +143,10 @@ void world_wait(struct world *w, uint64_t ms);
 void world_run(struct world *w);
 /* As far as it goes without time passing. */
 void world_settle(struct world *w);
+/* A copy that does not end by itself. */
+bool world_is_hung(const struct world *w, const struct world_op *p);
+/* The first pending op that can end, or nr_pending: all hang. */
+uint32_t world_endable(const struct world *w);
 
 void world_obj(struct world *w, uint32_t obj, uint32_t nr, uint32_t flags);
 void world_vm(struct world *w, uint32_t vm, uint32_t gpu, uint32_t flags);

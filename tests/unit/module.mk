@@ -27,7 +27,7 @@ $(UNIT_BUILD)/$(1)/lib/%.o: $(UNIT_DIR)/%.c $(CORE_HDRS) $(UNIT_HDRS) | check-un
 	@$(2) $(UNIT_CFLAGS) $(3) -c -o $$@ $$<
 
 $(UNIT_BUILD)/$(1)/test-%: $(UNIT_BUILD)/$(1)/lib/test-%.o \
-		$(foreach o,fake fakereq vamodel actions migworld migguest migactions,$(UNIT_BUILD)/$(1)/lib/$(o).o) \
+		$(foreach o,fake fakereq vamodel actions migworld migrun migguest migactions,$(UNIT_BUILD)/$(1)/lib/$(o).o) \
 		$(CORE_SRCS:$(CORE_DIR)/%.c=$(UNIT_BUILD)/$(1)/lib/%.o)
 	@$(2) $(3) -o $$@ $$^ -lcmocka
 

@@ -173,7 +173,7 @@ static void bad_journals(void **state)
 		assert_non_null(mig);
 		memcpy(bad, w->journal, size);
 		bad[i] ^= 0x80;
-		refused += mig_recover(mig, bad, 0) == -EINVAL;
+		refused += mig_recover(mig, bad, 0, false) == -EINVAL;
 		free(mem);
 	}
 	/* Octets 2, 4, 6, 7 of a record are flags, advice and padding. */

@@ -49,7 +49,7 @@ static const char *const replay_ops[MIG_NR_OPS] = {
 	[MIG_OP_COPY] = "COPY", [MIG_OP_STOP] = "STOP",
 	[MIG_OP_KILL] = "KILL", [MIG_OP_RESUME] = "RESUME",
 	[MIG_OP_CLOSE] = "CLOSE", [MIG_OP_TELL] = "TELL",
-	[MIG_OP_READY] = "READY",
+	[MIG_OP_READY] = "READY", [MIG_OP_KILL_COPIES] = "KILL_COPIES",
 };
 
 static int replay_bad(const char *path)
