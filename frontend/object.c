@@ -91,6 +91,8 @@ static void object_send_destroy(struct xu_object *obj)
 	memset(&obj->req.pkt, 0, sizeof(obj->req.pkt));
 	obj->req.pkt.operation = XENUSERPTR_OP_OBJ_DESTROY;
 	obj->req.pkt.op.obj_destroy.obj_id = obj->id;
+	if (obj->forgotten)
+		obj->req.pkt.op.obj_destroy.flags = XENUSERPTR_DESTROY_DISCARD;
 	obj->req.done = object_destroy_done;
 	object_leave(obj, XU_OBJECT_DESTROYING);
 	xu_object_get(obj);
@@ -292,16 +294,32 @@ void xu_object_collect(struct xu_object *obj)
 		xu_object_put(obj);
 }
 
+/* One that is released meanwhile has no use for the answer. */
+static void object_note_forgotten(struct xu_object *obj)
+{
+	bool is_live, forgotten;
+
+	spin_lock(&obj->lock);
+	is_live = obj->state == XU_OBJECT_LIVE && !obj->conn_lost;
+	spin_unlock(&obj->lock);
+	forgotten = is_live && xu_object_forgotten(obj, 0, obj->nr_pages);
+	spin_lock(&obj->lock);
+	obj->forgotten |= forgotten;
+	spin_unlock(&obj->lock);
+}
+
 static void object_release_work(struct work_struct *work)
 {
 	struct xu_object *obj = container_of(work, struct xu_object,
 					     release_work);
 
 	xu_object_trim_finish(obj);
-	if (xu_object_all_gone(obj))
+	if (xu_object_all_gone(obj)) {
+		object_note_forgotten(obj);
 		xu_object_release(obj);
-	else
+	} else {
 		xu_object_trim(obj);
+	}
 	xu_object_put(obj);
 }
 

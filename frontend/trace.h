@@ -52,6 +52,7 @@ XU_OBJECT_EVENT(xen_userptr_grant);
 XU_OBJECT_EVENT(xen_userptr_object);
 XU_OBJECT_EVENT(xen_userptr_end);
 XU_OBJECT_EVENT(xen_userptr_trim);
+XU_OBJECT_EVENT(xen_userptr_forgotten);
 XU_OBJECT_EVENT(xen_userptr_quarantine);
 XU_OBJECT_EVENT(xen_userptr_check);
 

@@ -148,22 +148,25 @@ static void trim_note_jobs(struct xu_object *obj)
 	obj->trim_after = READ_ONCE(obj->xd->nr_ended) + obj->trim_gap;
 }
 
-void xu_object_trim(struct xu_object *obj)
+/* Lock held. */
+static bool trim_may_begin(struct xu_object *obj)
+{
+	return obj->state == XU_OBJECT_LIVE && !obj->trimming &&
+	       !obj->no_trim && !obj->released && !obj->conn_lost &&
+	       obj->conn->can_trim && list_empty_careful(&obj->trim_link);
+}
+
+static void trim_send(struct xu_object *obj, u32 first, u32 nr, u32 flags)
 {
 	struct xen_userptrif_req *pkt = &obj->trim_req.pkt;
-	u32 first, nr;
 
 	spin_lock(&obj->lock);
-	if (obj->state != XU_OBJECT_LIVE || obj->trimming || obj->no_trim ||
-	    obj->released || obj->conn_lost || !obj->conn->can_trim ||
-	    !list_empty_careful(&obj->trim_link))
-		goto unlock;
-	nr = trim_find(obj, &first);
-	if (!nr)
+	if (!trim_may_begin(obj))
 		goto unlock;
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->operation = XENUSERPTR_OP_OBJ_TRIM;
 	pkt->op.obj_trim.obj_id = obj->id;
+	pkt->op.obj_trim.flags = flags;
 	pkt->op.obj_trim.first_page = first;
 	pkt->op.obj_trim.nr_pages = nr;
 	obj->trim_req.done = trim_done;
@@ -177,6 +180,22 @@ void xu_object_trim(struct xu_object *obj)
 	}
 unlock:
 	spin_unlock(&obj->lock);
+}
+
+/* Only this work takes pages out, so what it found stays there. */
+void xu_object_trim(struct xu_object *obj)
+{
+	u32 first, nr = 0, flags = 0;
+
+	spin_lock(&obj->lock);
+	if (trim_may_begin(obj))
+		nr = trim_find(obj, &first);
+	spin_unlock(&obj->lock);
+	if (!nr)
+		return;
+	if (obj->conn->can_discard && xu_object_forgotten(obj, first, nr))
+		flags = XENUSERPTR_TRIM_DISCARD;
+	trim_send(obj, first, nr, flags);
 }
 
 void xu_object_compact(struct xu_object *obj)

@@ -126,7 +126,7 @@ struct xu_conn {
 	struct list_head backlog;	/* requests that wait for a slot */
 	int broken;			/* 0, or why it cannot be used */
 
-	bool can_trim;			/* the backend takes OBJ_TRIM */
+	bool can_trim, can_discard;	/* the backend takes OBJ_TRIM, with DISCARD */
 	u32 nr_ring_pages;
 	void *ring_pages;
 	grant_ref_t ring_gref[XU_MAX_RING_PAGES];
@@ -218,6 +218,7 @@ struct xu_object {
 	u32 trim_gap;			/* release_work: jobs between tries */
 	u64 trim_after;			/* check_lock, on trim_list: when */
 	bool conn_lost;			/* lock: ... while trimming */
+	bool forgotten;			/* lock: nobody will read it; set once */
 
 	struct mm_struct *mm;
 	struct page **pages;
@@ -269,10 +270,7 @@ void xu_object_put(struct xu_object *obj);
 int xu_object_register(struct xu_object *obj);
 /* Start to let the object go. Never sleeps, any number of times. */
 void xu_object_release(struct xu_object *obj);
-/*
- * Release or trim it in a work item, as far as its memory is gone. The caller has
- * a reference, or is its notifier. Never sleeps.
- */
+/* Let go of what is gone, in a work item. For who has a reference, or its notifier. */
 void xu_object_collect(struct xu_object *obj);
 /* An OBJ_TRIM is over: do what had to wait for it. */
 void xu_object_trimmed(struct xu_object *obj);
@@ -295,6 +293,9 @@ void xu_trims_retry(struct xu_device *xd);
 void xu_object_trim_finish(struct xu_object *obj);
 /* Take the NULLs out of the pages. Nobody else uses the object any more. */
 void xu_object_compact(struct xu_object *obj);
+
+/* discard.c: nobody will read these pages again, for certain. May sleep. */
+bool xu_object_forgotten(struct xu_object *obj, u32 first, u32 nr);
 
 /* create.c */
 int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
@@ -495,10 +496,7 @@ int xu_advise_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* ------------------------------------------------------- drv.c, xenbus.c */
 
-/*
- * One open file; VMs hold a reference for the accounting, objects for telling
- * it of losses.
- */
+/* One open file; VMs hold a reference, for accounting, and objects, to tell of losses. */
 struct xu_file {
 	struct kref ref;
 	spinlock_t event_lock;

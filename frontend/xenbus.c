@@ -192,6 +192,8 @@ static int conn_offer(struct xu_device *xd)
 		return PTR_ERR(conn);
 	conn->can_trim = xenbus_read_unsigned(xdev->otherend,
 					      XENUSERPTR_FIELD_TRIM, 0);
+	conn->can_discard = xenbus_read_unsigned(xdev->otherend,
+						 XENUSERPTR_FIELD_DISCARD, 0);
 	spin_lock(&xd->conn_lock);
 	old = xd->conn; /* one that breaks by itself may not be closed yet */
 	xd->conn = conn;

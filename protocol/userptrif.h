@@ -31,6 +31,7 @@
 #define XENUSERPTR_FIELD_FENCE_REF      "fence-ref"
 #define XENUSERPTR_FIELD_REVOCABLE      "feature-revocable"
 #define XENUSERPTR_FIELD_TRIM           "feature-trim"
+#define XENUSERPTR_FIELD_DISCARD        "feature-discard"
 #define XENUSERPTR_FIELD_MAX_PAGES      "max-pages"
 #define XENUSERPTR_FIELD_MAX_OBJECTS    "max-objects"
 #define XENUSERPTR_FIELD_MAX_VMS        "max-vms"
@@ -107,10 +108,12 @@ struct xen_userptrif_obj_destroy {
     uint32_t flags;             /* XENUSERPTR_DESTROY_* */
 };
 
+#define XENUSERPTR_TRIM_DISCARD         (1U << 0)
+
 /* OBJ_TRIM: give pages back; its OK answer is the UNMAPPED answer for them. */
 struct xen_userptrif_obj_trim {
     uint32_t obj_id;
-    uint32_t flags;             /* 0 */
+    uint32_t flags;             /* XENUSERPTR_TRIM_* */
     uint32_t first_page;
     uint32_t nr_pages;          /* not 0 */
 };

@@ -135,6 +135,7 @@ static int device_write_keys(struct device *device)
 		{ .key = XENUSERPTR_FIELD_MAX_RING_ORDER },
 		{ .key = XENUSERPTR_FIELD_REVOCABLE },
 		{ .key = XENUSERPTR_FIELD_TRIM, .value = "1" },
+		{ .key = XENUSERPTR_FIELD_DISCARD, .value = "1" },
 	};
 
 	snprintf(items[0].value, sizeof(items[0].value), "%d",

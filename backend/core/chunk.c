@@ -158,7 +158,6 @@ void chunk_rested(struct mig *mig, uint32_t slot)
 	struct chunk *chunk = &mig->chunk[slot];
 	bool away = chunk->state == CHUNK_DEVICE ||
 		    chunk->state == CHUNK_SHARED;
-	bool discard = false;
 
 	if (chunk->holds)
 		return;
@@ -168,10 +167,7 @@ void chunk_rested(struct mig *mig, uint32_t slot)
 		chunk_event(mig, slot, CHUNK_EV_GONE);
 	} else if (away && chunk->hurry) {
 		chunk_event(mig, slot, CHUNK_EV_WANTED);
-	} else if (mig_asked_home(mig, slot, &discard) && away) {
-		/* The old contents are as good as the new ones now. */
-		mig->stats.discards += discard && !chunk->clean;
-		chunk->clean |= discard;
+	} else if (mig_asked_home(mig, slot) && away) {
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
 	} else if (away && mig_exec_waits(mig, chunk->bad)) {
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
@@ -226,9 +222,16 @@ static uint64_t unbind_vms(const struct mig *mig, const struct chunk *chunk)
 	return vms & ~mig_vms_gone(mig, vms);
 }
 
+/* The old contents at home are as good as those that nobody wants. */
 static void do_unbind(struct mig *mig, uint32_t slot)
 {
-	if (!unbind_vms(mig, &mig->chunk[slot]))
+	struct chunk *chunk = &mig->chunk[slot];
+
+	if (chunk->state == CHUNK_UNBINDING_HOME && chunk->discarded) {
+		mig->stats.discards += !chunk->clean;
+		chunk->clean = true;
+	}
+	if (!unbind_vms(mig, chunk))
 		skip_op(mig, slot, MIG_OK);
 }
 

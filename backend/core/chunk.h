@@ -186,6 +186,7 @@ struct chunk {
 	bool killed;		/* KILL was sent in this walk */
 	bool marked;		/* contents are gone, op in flight */
 	bool vram;		/* VRAM is reserved */
+	bool discarded;		/* any contents will do */
 	bool emitted;		/* the state's op is in flight */
 	bool urgent;		/* which list of LIST_DUE it is on */
 	bool stays;		/* alias, or refused by the hypervisor */
@@ -432,8 +433,8 @@ bool mig_released(const struct mig *mig, uint32_t obj);
 void mig_release_end(struct mig *mig, uint32_t obj);
 int mig_job_end(struct mig *mig, const struct mig_event *ev);
 bool mig_ask_emit(struct mig *mig, struct mig_op *op);
-/* Does an ask need the chunk at home? *discard: contents may go. */
-bool mig_asked_home(const struct mig *mig, uint32_t slot, bool *discard);
+/* Does an ask need the chunk at home? */
+bool mig_asked_home(const struct mig *mig, uint32_t slot);
 /* At rest and fitting: all asks on it hold it. */
 void mig_asks_hold(struct mig *mig, uint32_t slot);
 /* An EXEC waits for one of these VMs? */
@@ -447,6 +448,7 @@ void mig_vm_asks_fail(struct mig *mig, uint32_t vm);
 int mig_move(struct mig *mig, const struct mig_event *ev);
 int mig_advise(struct mig *mig, const struct mig_event *ev);
 int mig_alias(struct mig *mig, const struct mig_event *ev);
+int mig_discard(struct mig *mig, const struct mig_event *ev);
 /* Something changed that the policy may act on. */
 void policy_kick(struct mig *mig);
 /* Are there chunks to look at, and could one of them leave? */

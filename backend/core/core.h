@@ -165,7 +165,7 @@ struct core_op {
 	uint32_t obj;		/* READ_DIR MAP UNMAP TRIM IMPORT CLOSE */
 	uint32_t vm;		/* VM_* IMPORT CLOSE BIND EXEC */
 	uint32_t job;		/* EXEC */
-	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_* */
+	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_*; TRIM: ..._TRIM_* */
 	uint32_t gref_directory; /* READ_DIR, READ_BIND */
 	uint32_t nr;		/* READ_DIR, MAP, TRIM: pages; READ_BIND, BIND:
 				 * operations */
@@ -269,6 +269,9 @@ struct core_span {
  */
 uint32_t core_bind_spans(const struct core *core, uint32_t vm,
 			 struct core_span *spans, uint32_t max);
+
+/** core_object_discarded() - its OBJ_DESTROY said that the contents may go */
+bool core_object_discarded(const struct core *core, uint32_t slot);
 
 /** core_object_slot() - the slot of an object that is not on its way out, or
  * UINT32_MAX */

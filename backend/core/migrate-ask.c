@@ -57,24 +57,16 @@ static void ask_hold(struct mig *mig, uint32_t id, struct chunk *chunk)
 		ask_ready(mig, id);
 }
 
-bool mig_asked_home(const struct mig *mig, uint32_t slot, bool *discard)
+bool mig_asked_home(const struct mig *mig, uint32_t slot)
 {
 	const struct chunk *chunk = &mig->chunk[slot];
 	uint32_t id = mig->obj[chunk->obj].asks;
-	bool home = false;
 
-	*discard = false;
-	for (; id != NONE; id = mig->ask[id].next) {
-		const struct mig_asked *ask = &mig->ask[id];
-
-		if (ask->kind == MIG_ASK_REST || !ask_covers(ask, chunk))
-			continue;
-		home = true;
-		*discard |= ask->kind == MIG_ASK_DISCARD &&
-			    ask->first <= chunk->first &&
-			    ask->first + ask->nr >= chunk->first + chunk->nr;
-	}
-	return home;
+	for (; id != NONE; id = mig->ask[id].next)
+		if (mig->ask[id].kind != MIG_ASK_REST &&
+		    ask_covers(&mig->ask[id], chunk))
+			return true;
+	return false;
 }
 
 /* No ask holds a chunk that has just come to rest. */
@@ -147,7 +139,6 @@ static void ask_free(struct mig *mig, uint32_t id)
 static void ask_chunk(struct mig *mig, uint32_t id, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
-	bool discard;
 
 	if (!chunk_at_rest(chunk)) {
 		if (mig->ask[id].kind != MIG_ASK_REST)
@@ -155,7 +146,7 @@ static void ask_chunk(struct mig *mig, uint32_t id, uint32_t slot)
 	} else if (!ask_fits(&mig->ask[id], chunk)) {
 		chunk_rested(mig, slot);
 	} else if (chunk->state == CHUNK_HOME || chunk->state == CHUNK_LOST ||
-		   (!mig_asked_home(mig, slot, &discard) && !chunk->hurry)) {
+		   (!mig_asked_home(mig, slot) && !chunk->hurry)) {
 		ask_hold(mig, id, chunk);
 	}
 }
@@ -278,7 +269,7 @@ bool mig_released(const struct mig *mig, uint32_t obj)
 		return false;
 	ask = &mig->ask[id];
 	return ask->next == NONE && ask->ready && ask->ready_next == id &&
-	       (ask->kind == MIG_ASK_RELEASE || ask->kind == MIG_ASK_DISCARD);
+	       ask->kind == MIG_ASK_RELEASE;
 }
 
 void mig_release_end(struct mig *mig, uint32_t obj)

@@ -138,6 +138,16 @@ uint32_t core_object_slot(const struct core *core, uint32_t obj_id)
 	return slot;
 }
 
+bool core_object_discarded(const struct core *core, uint32_t slot)
+{
+	const struct object *obj = &core->obj[slot];
+
+	return obj->used && obj->request != NONE &&
+	       (obj->state == OBJ_DYING || obj->state == OBJ_UNMAPPING) &&
+	       core->req[obj->request].req.op.obj_destroy.flags &
+	       XENUSERPTR_DESTROY_DISCARD;
+}
+
 bool core_object_at(const struct core *core, uint32_t slot, uint32_t *obj_id,
 		    uint32_t *nr_pages)
 {

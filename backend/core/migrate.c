@@ -94,6 +94,7 @@ static int (*const events[MIG_NR_EVENTS])(struct mig *mig,
 	[MIG_EV_ASK] = mig_ask,
 	[MIG_EV_LET_GO] = mig_let_go,
 	[MIG_EV_SETTINGS] = mig_set,
+	[MIG_EV_DISCARD] = mig_discard,
 };
 
 static int mig_take(struct mig *mig, const struct mig_event *ev)

@@ -86,6 +86,8 @@ enum mig_event_type {
 	MIG_EV_ASK,		/* token kind obj first nr, or vm */
 	MIG_EV_LET_GO,		/* token: of an ask that is READY */
 	MIG_EV_SETTINGS,	/* settings */
+	MIG_EV_DISCARD,		/* obj first nr: what chunks that are whole in it
+				 * contain matters to nobody any more */
 	MIG_NR_EVENTS,
 };
 
@@ -114,7 +116,6 @@ enum mig_ask {
 	MIG_ASK_HOME,		/* all home: before a bind that maps them */
 	MIG_ASK_REST,		/* at rest, wherever: before an unmap */
 	MIG_ASK_RELEASE,	/* home, before the object is destroyed */
-	MIG_ASK_DISCARD,	/* the same, and the contents do not matter */
 	MIG_ASK_EXEC,		/* vm: everything that it maps is bound. READY
 				 * counts the job, nothing is held */
 };

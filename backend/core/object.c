@@ -269,6 +269,7 @@ bool obj_trim_run(struct core *core, uint32_t slot, struct core_op *op)
 
 	op_begin(core, op, CORE_OP_TRIM, ITEM(ITEM_REQUEST, slot));
 	op->obj = core->req[slot].obj;
+	op->flags = req->flags;
 	op->first = req->first_page;
 	op->nr = req->nr_pages;
 	return true;

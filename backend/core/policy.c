@@ -338,15 +338,21 @@ int mig_move(struct mig *mig, const struct mig_event *ev)
 	return -EOPNOTSUPP;
 }
 
+/* Is all of the chunk meant? */
+static bool is_whole(const struct chunk *chunk, const struct mig_event *ev)
+{
+	return ev->first <= chunk->first &&
+	       ev->nr - (chunk->first - ev->first) >= chunk->nr;
+}
+
 /* Memory of flags stays home from now on, and comes home if it is away. */
 static void chunk_advise(struct mig *mig, uint32_t slot,
 			 const struct mig_event *ev)
 {
 	struct chunk *chunk = &mig->chunk[slot];
-	bool whole = ev->first <= chunk->first &&
-		     ev->nr - (chunk->first - ev->first) >= chunk->nr;
 
-	if (chunk->advice == XENUSERPTR_ADVICE_NEVER_MOVE && !whole)
+	if (chunk->advice == XENUSERPTR_ADVICE_NEVER_MOVE &&
+	    !is_whole(chunk, ev))
 		return;		/* may be meant for another part of it */
 	chunk->advice = (uint8_t)ev->advice;
 	if (ev->advice == XENUSERPTR_ADVICE_NEVER_MOVE &&
@@ -360,6 +366,20 @@ int mig_advise(struct mig *mig, const struct mig_event *ev)
 	if (ev->advice > XENUSERPTR_ADVICE_NEVER_MOVE)
 		return -EINVAL;
 	return for_each_of_range(mig, ev, chunk_advise);
+}
+
+static void chunk_discard(struct mig *mig, uint32_t slot,
+			  const struct mig_event *ev)
+{
+	struct chunk *chunk = &mig->chunk[slot];
+
+	(void)mig;
+	chunk->discarded |= is_whole(chunk, ev);
+}
+
+int mig_discard(struct mig *mig, const struct mig_event *ev)
+{
+	return for_each_of_range(mig, ev, chunk_discard);
 }
 
 static void chunk_alias(struct mig *mig, uint32_t slot,

@@ -68,7 +68,8 @@ static int obj_trim_validate(const struct xen_userptrif_req *untrusted_req)
 	const struct xen_userptrif_obj_trim *untrusted_op =
 		&untrusted_req->op.obj_trim;
 
-	return untrusted_op->flags || !untrusted_op->nr_pages ? -EPROTO : 0;
+	return untrusted_op->flags & ~XENUSERPTR_TRIM_DISCARD ||
+	       !untrusted_op->nr_pages ? -EPROTO : 0;
 }
 
 static int vm_bind_validate(const struct xen_userptrif_req *untrusted_req)

@@ -203,6 +203,33 @@ static int gate_exec(struct migrator *m, const struct core_op *op)
 	return ask_one(m, gate, &ev, &token);
 }
 
+/*
+ * What the guest has discarded is told before it is sent home. The first that comes
+ * by for an object that is destroyed is one that unbinds it.
+ */
+static int gate_discard(struct migrator *m, const struct gate *gate)
+{
+	struct mig_event ev = { .type = MIG_EV_DISCARD };
+	bool trimmed = gate->op.type == CORE_OP_TRIM &&
+		       gate->op.flags & XENUSERPTR_TRIM_DISCARD;
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < gate->nr; i++) {
+		bool destroyed = core_object_discarded(m->core,
+						       gate->spans[i].obj);
+
+		if (!trimmed && !destroyed)
+			continue;
+		ev.obj = gate->spans[i].obj;
+		ev.first = destroyed ? 0 : gate->spans[i].first;
+		ev.nr = destroyed ? migrator_pages(m, ev.obj) :
+				    gate->spans[i].nr;
+		ret = migrator_feed(m, &ev);
+	}
+	return ret;
+}
+
 static int gate_pages(struct migrator *m, const struct core_op *op)
 {
 	enum mig_ask kind = op->type == CORE_OP_UNMAP ? MIG_ASK_RELEASE :
@@ -224,7 +251,9 @@ static int gate_pages(struct migrator *m, const struct core_op *op)
 		gate_free(m, gate);
 		return submit(m, op);
 	}
-	ret = ask_spans(m, gate, kind);
+	ret = gate_discard(m, gate);
+	if (!ret)
+		ret = ask_spans(m, gate, kind);
 	if (!ret)
 		ret = gate_answer(m, gate);
 	return ret ? ret : gate_released(m);

@@ -114,12 +114,15 @@ void world_release(struct world *w, uint32_t obj, bool discard)
 	struct world_ask *a = ask_new(w);
 	unsigned int i;
 
-	a->kind = discard ? MIG_ASK_DISCARD : MIG_ASK_RELEASE;
+	a->kind = MIG_ASK_RELEASE;
 	a->obj = obj;
 	a->nr = w->obj_pages[obj];
 	for (i = 0; discard && i < WORLD_CHUNKS; i++)
 		if (w->chunk[i].used && w->chunk[i].obj == obj)
 			w->chunk[i].discarded = true;
+	if (discard)
+		must(world_event(w, (struct mig_event){
+			.type = MIG_EV_DISCARD, .obj = obj, .nr = a->nr }));
 	ask_send(w, a);
 }
 
@@ -215,7 +218,7 @@ void world_ask_answer(struct world *w, uint32_t i)
 	struct world_ask a = w->ask[i];
 
 	w->ask[i].used = false;
-	if (a.kind == MIG_ASK_RELEASE || a.kind == MIG_ASK_DISCARD) {
+	if (a.kind == MIG_ASK_RELEASE) {
 		release_object(w, &a);
 		return;
 	}

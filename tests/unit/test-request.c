@@ -125,6 +125,7 @@ static const struct {
 	{ 3, FIELD(op.obj_create.gref_directory), 0, -EPROTO },
 	{ 4, FIELD(op.obj_destroy.flags), XENUSERPTR_DESTROY_DISCARD, 0 },
 	{ 4, FIELD(op.obj_destroy.flags), 2, -EPROTO },
+	{ 10, FIELD(op.obj_trim.flags), XENUSERPTR_TRIM_DISCARD, 0 },
 	{ 5, FIELD(op.vm_bind.flags), 2, -EPROTO },
 	{ 5, FIELD(op.vm_bind.flags), 1, -EPROTO }, /* has an inline op */
 	{ 5, FIELD(op.vm_bind.nr_ops), 0, -EPROTO },
@@ -151,7 +152,7 @@ static const struct {
 	{ 8, FIELD(op.query.obj_id), 1, -EPROTO },
 	{ 9, FIELD(op.quiesce.flags), 1, -EPROTO },
 	{ 9, FIELD(op.quiesce.reserved), 1, -EPROTO },
-	{ 10, FIELD(op.obj_trim.flags), 1, -EPROTO },
+	{ 10, FIELD(op.obj_trim.flags), 2, -EPROTO },
 	{ 10, FIELD(op.obj_trim.nr_pages), 0, -EPROTO },
 	{ 10, FIELD(op.obj_trim.first_page), UINT32_MAX, 0 }, /* later */
 };

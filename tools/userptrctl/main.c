@@ -60,7 +60,7 @@ static void ctl_help(FILE *out)
 	      "          gpu=WHICH      PCI address or render node (default: the first)\n"
 	      "          max-pages=N max-objects=N max-vms=N max-mappings=N max-jobs=N\n"
 	      "          max-vram=OCTETS    quotas; see userptrctl(8)\n"
-	      "          policy=NAME kill-ms=N lost-ms=N trace=N    of moving memory\n"
+	      "          policy=NAME kill-ms=N lost-ms=N copy-ms=N trace=N    of moving memory\n"
 	      "detach  take it away; with --force even if the guest does not let go\n"
 	      "list    devices and the states of both ends\n"
 	      "stat    counters of the workers of this domain's userptrd\n"

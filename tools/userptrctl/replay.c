@@ -39,6 +39,7 @@ static const char *const replay_events[MIG_NR_EVENTS] = {
 	[MIG_EV_GPU_GONE] = "GPU_GONE", [MIG_EV_DONE] = "DONE",
 	[MIG_EV_STOPPED] = "STOPPED", [MIG_EV_ASK] = "ASK",
 	[MIG_EV_LET_GO] = "LET_GO", [MIG_EV_SETTINGS] = "SETTINGS",
+	[MIG_EV_DISCARD] = "DISCARD",
 };
 
 static const char *const replay_ops[MIG_NR_OPS] = {
