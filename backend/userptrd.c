@@ -22,6 +22,7 @@
 enum userptrd_option {
 	OPT_WORKER = 256,
 	OPT_SANDBOX_LOG,
+	OPT_KEEP_TRYING,
 };
 
 static const struct option userptrd_options[] = {
@@ -29,19 +30,21 @@ static const struct option userptrd_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ "sandbox-log", no_argument, NULL, OPT_SANDBOX_LOG },
+	{ "keep-trying", no_argument, NULL, OPT_KEEP_TRYING },
 	{ "worker", no_argument, NULL, OPT_WORKER },
 	{ NULL, 0, NULL, 0 },
 };
 
 static void userptrd_help(FILE *out)
 {
-	fputs("usage: userptrd [--debug] [--sandbox-log]\n"
+	fputs("usage: userptrd [--debug] [--sandbox-log] [--keep-trying]\n"
 	      "\n"
 	      "Lets guests of this Xen host use the GPU of this domain on their own memory.\n"
 	      "Stays in the foreground and logs to standard error.\n"
 	      "\n"
 	      "  -d, --debug        log every step\n"
 	      "      --sandbox-log  log what a worker's sandbox would kill, and let it pass\n"
+	      "      --keep-trying  serve a device again however often its worker died\n"
 	      "  -h, --help         this text\n"
 	      "  -V, --version      the version\n", out);
 }
@@ -106,6 +109,9 @@ int main(int argc, char **argv)
 			break;
 		case OPT_SANDBOX_LOG:
 			broker.sandbox_log = true;
+			break;
+		case OPT_KEEP_TRYING:
+			broker.keep_trying = true;
 			break;
 		case OPT_WORKER:
 			return worker_main();

@@ -34,6 +34,7 @@ struct broker {
 	int control_sock;
 	bool debug;
 	bool sandbox_log;
+	bool keep_trying;	/* however often workers die */
 };
 
 /* XenbusState, as far as it is ours to say; the numbers are Xen's. */

@@ -178,7 +178,8 @@ static bool device_count_crash(struct device *device)
 	memmove(&device->crash_us[0], &device->crash_us[1],
 		(nr - 1) * sizeof(device->crash_us[0]));
 	device->crash_us[nr - 1] = now;
-	return oldest && now - oldest < DEVICE_CRASH_WINDOW_US;
+	return !device->broker->keep_trying && oldest &&
+	       now - oldest < DEVICE_CRASH_WINDOW_US;
 }
 
 /* No worker any more, or none came to be: Closed, or given up. */

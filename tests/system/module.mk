@@ -87,6 +87,14 @@ $(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c tests/system/program.h 
 	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $(filter %.c %.a,$^) $(DRM_LIBS)
 
+RIG_PROGRAMS += $(BUILD)/bin/migrate-restart
+CHECK_TARGETS += $(BUILD)/bin/migrate-restart
+
+$(BUILD)/bin/migrate-restart: tests/system/migrate_restart.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
+		-o $@ $^ $(DRM_LIBS)
+
 RIG_PROGRAMS += $(BUILD)/bin/bench-vram
 CHECK_TARGETS += $(BUILD)/bin/bench-vram
 
