@@ -137,6 +137,10 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state)
 		chunk_list_del(mig, &mig->active, LIST_ACTIVE, slot);
 	else
 		chunk_list_add(mig, &mig->active, LIST_ACTIVE, slot);
+	if (chunk_is_away(chunk))
+		chunk_list_add(mig, &mig->away, LIST_AWAY, slot);
+	else
+		chunk_list_del(mig, &mig->away, LIST_AWAY, slot);
 	if (chunk_facts[state].op != NO_OP)
 		due_add(mig, slot);
 }
@@ -156,8 +160,7 @@ static void skip_op(struct mig *mig, uint32_t slot, enum mig_status status)
 void chunk_rested(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
-	bool away = chunk->state == CHUNK_DEVICE ||
-		    chunk->state == CHUNK_SHARED;
+	bool away = chunk_is_away(chunk);
 
 	if (chunk->holds)
 		return;

@@ -154,6 +154,7 @@ enum chunk_list {
 	LIST_ACTIVE,		/* not at rest */
 	LIST_DUE,		/* its op has to be emitted */
 	LIST_JOURNAL,		/* its record has to be written */
+	LIST_AWAY,		/* at rest in VRAM */
 	CHUNK_NR_LISTS,
 };
 
@@ -277,6 +278,9 @@ struct mig {
 	uint32_t next_stop;
 	uint32_t cursor;	/* of the policy's pass */
 	uint32_t pass_left;	/* chunks that the pass still has to see */
+	uint32_t looks;		/* ... of them with this event */
+	uint64_t no_victim[MIG_MAX_GPUS];	/* for what was used up to then, in
+						 * this look */
 	uint64_t pass_at;	/* ms: the next pass at the latest */
 	uint32_t max_chunks;
 	uint64_t stop_due;	/* VMs */
@@ -291,6 +295,7 @@ struct mig {
 	struct list urgent;	/* of LIST_DUE: somebody waits */
 	struct list due;	/* of LIST_DUE */
 	struct list journal;
+	struct list away;	/* roughly in order of arrival */
 	struct chunk *chunk;
 	struct mig_object *obj;
 	struct mig_asked *ask;
@@ -307,6 +312,12 @@ struct mig {
 static inline bool chunk_at_rest(const struct chunk *chunk)
 {
 	return chunk->state < CHUNK_NR_REST;
+}
+
+/* At rest in VRAM. */
+static inline bool chunk_is_away(const struct chunk *chunk)
+{
+	return chunk->state == CHUNK_DEVICE || chunk->state == CHUNK_SHARED;
 }
 
 static inline uint64_t vm_bit(uint32_t vm)
@@ -451,8 +462,11 @@ int mig_alias(struct mig *mig, const struct mig_event *ev);
 int mig_discard(struct mig *mig, const struct mig_event *ev);
 /* Something changed that the policy may act on. */
 void policy_kick(struct mig *mig);
-/* Are there chunks to look at, and could one of them leave? */
+/* A new event: some more chunks may be looked at. */
+void policy_begin(struct mig *mig);
+/* Are there chunks to look at now, or later, and could one of them leave? */
 bool policy_pending(const struct mig *mig);
+bool policy_waits(const struct mig *mig);
 /* Look at some of them; true: it did. */
 bool policy_run(struct mig *mig);
 /* The guest wants the chunk back, on its way out or in VRAM. */

@@ -94,6 +94,7 @@ static bool copies_sound(const struct mig *mig, const struct chunk *chunk)
 static bool on_one_list(const struct chunk *chunk)
 {
 	return chunk->on[LIST_ACTIVE] == !chunk_at_rest(chunk) &&
+	       chunk->on[LIST_AWAY] == chunk_is_away(chunk) &&
 	       (!chunk->on[LIST_DUE] ||
 		chunk_facts[chunk->state].op != NO_OP);
 }

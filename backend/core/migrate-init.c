@@ -54,5 +54,6 @@ struct mig *mig_init(void *mem, const struct mig_limits *limits,
 	list_init(&mig->urgent);
 	list_init(&mig->due);
 	list_init(&mig->journal);
+	list_init(&mig->away);
 	return mig;
 }

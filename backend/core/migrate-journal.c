@@ -357,5 +357,6 @@ int mig_recover(struct mig *mig, const uint8_t *journal, uint64_t now,
 		if (mig->chunk[i].used)
 			chunk_go_on(mig, i);
 	policy_kick(mig);
+	policy_begin(mig);
 	return 0;
 }

@@ -239,18 +239,13 @@ int mig_uses(struct mig *mig, const struct mig_event *ev)
 	return 0;
 }
 
-static bool is_away(const struct chunk *chunk)
-{
-	return chunk->state == CHUNK_DEVICE || chunk->state == CHUNK_SHARED;
-}
-
 int chunk_wanted(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 
 	if (!chunk_at_rest(chunk) || !chunk->holds)
 		return chunk_event(mig, slot, CHUNK_EV_WANTED);
-	if (is_away(chunk))
+	if (chunk_is_away(chunk))
 		chunk_hurry(mig, chunk);
 	return 0;
 }

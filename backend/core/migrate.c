@@ -102,6 +102,7 @@ static int mig_take(struct mig *mig, const struct mig_event *ev)
 	if ((unsigned int)ev->type >= MIG_NR_EVENTS || ev->now < mig->now)
 		return -EINVAL;
 	mig->now = ev->now;
+	policy_begin(mig);
 	if (ev->us)
 		mig->us = ev->us;
 	if (mig->pass_at <= mig->now) {
@@ -204,7 +205,7 @@ int mig_step(struct mig *mig, const struct mig_event *ev, struct mig_op *ops,
 uint64_t mig_next_time(const struct mig *mig)
 {
 	uint32_t slot = mig->active.first;
-	uint64_t next = mig->pass_at;
+	uint64_t next = policy_waits(mig) ? mig->now + 1 : mig->pass_at;
 
 	for (; slot != NONE; slot = mig->chunk[slot].links[LIST_ACTIVE].next) {
 		uint64_t when = chunk_next_time(mig, &mig->chunk[slot]);
@@ -222,7 +223,7 @@ bool mig_idle(const struct mig *mig)
 	for (i = 0; i < mig->ask_pool.fresh; i++)
 		if (mig->ask[i].used && !mig->ask[i].ready)
 			return false;
-	return !mig->active.nr && !mig_more(mig);
+	return !mig->active.nr && !mig_more(mig) && !policy_waits(mig);
 }
 
 int mig_chunk_get(const struct mig *mig, uint32_t obj, uint32_t page,

@@ -2,7 +2,7 @@
 /*
  * Starts moves of chunks at rest: what was asked for by hand, else what the
  * policy of the moment says, as far as nothing forbids it. Looks at a bounded
- * number of chunks per step.
+ * number of chunks per event, and at the others as time goes on.
  *
  * No livelock under pressure: a chunk is evicted only for one that was used
  * later, not before stay_ms, and comes back only when it was used again. So
@@ -16,7 +16,8 @@
 #include "policy.h"
 #include "userptrif.h"
 
-#define PASS_CHUNKS	64U	/* looked at per step */
+#define PASS_CHUNKS	64U	/* looked at per event, or per ms */
+#define VICTIM_CHUNKS	256U	/* of which one that goes is chosen */
 #define MAX_BOUNCES	31U
 
 void policy_kick(struct mig *mig)
@@ -46,8 +47,7 @@ void policy_hold_off(struct mig *mig, struct chunk *chunk)
 void policy_wanted(struct mig *mig, struct chunk *chunk)
 {
 	bool out = !chunk_at_rest(chunk) && chunk->state <= CHUNK_BINDING_OUT;
-	bool away = chunk->state == CHUNK_DEVICE ||
-		    chunk->state == CHUNK_SHARED;
+	bool away = chunk_is_away(chunk);
 
 	if (chunk->hurry || chunk->back || !(out || away))
 		return;
@@ -120,18 +120,32 @@ static enum mig_why leave_forbidden(const struct mig *mig,
 	return jobs_forbid(mig, chunk, gpu);
 }
 
-/* Of those that may go for a chunk last used then, the one unused longest. */
+/* The next one that is away, and will be the last. */
+static uint32_t away_next(struct mig *mig)
+{
+	uint32_t slot = mig->away.first;
+
+	chunk_list_del(mig, &mig->away, LIST_AWAY, slot);
+	chunk_list_add(mig, &mig->away, LIST_AWAY, slot);
+	return slot;
+}
+
+/*
+ * Of those that may go for a chunk last used then, the one unused longest; of
+ * many, the best of some, and another time of others.
+ */
 static uint32_t victim_find(struct mig *mig, uint32_t gpu, uint64_t last)
 {
-	uint32_t slot, found = NONE;
+	uint32_t i, slot, found = NONE;
 
-	for (slot = 0; slot < mig->chunk_pool.fresh; slot++) {
-		const struct chunk *chunk = &mig->chunk[slot];
-		uint64_t use = chunk->used ? policy_last_use(mig, chunk) : 0;
+	for (i = 0; i < mig->away.nr && i < VICTIM_CHUNKS; i++) {
+		const struct chunk *chunk;
+		uint64_t use;
 
-		if (!chunk->used || chunk->gpu != gpu || chunk->holds ||
-		    (chunk->state != CHUNK_DEVICE &&
-		     chunk->state != CHUNK_SHARED) || use >= last)
+		slot = away_next(mig);
+		chunk = &mig->chunk[slot];
+		use = policy_last_use(mig, chunk);
+		if (chunk->gpu != gpu || chunk->holds || use >= last)
 			continue;
 		if (mig->now < chunk->arrived + mig->settings.stay_ms) {
 			pass_at(mig, chunk->arrived + mig->settings.stay_ms);
@@ -159,15 +173,18 @@ static bool room_comes(const struct mig *mig, uint32_t gpu)
 static bool room_make(struct mig *mig, const struct chunk *chunk, uint32_t gpu)
 {
 	bool full = mig->now < mig->gpu_full[gpu];
+	uint64_t last = policy_last_use(mig, chunk);
 	uint32_t victim;
 
 	if (!full && mig->vram_used + chunk->nr <= mig->settings.vram_pages)
 		return true;
 	if (full)
 		pass_at(mig, mig->gpu_full[gpu]);
-	if (!policies[mig->settings.policy].evicts || room_comes(mig, gpu))
+	if (!policies[mig->settings.policy].evicts ||
+	    last <= mig->no_victim[gpu] || room_comes(mig, gpu))
 		return false;
-	victim = victim_find(mig, gpu, policy_last_use(mig, chunk));
+	victim = victim_find(mig, gpu, last);
+	mig->no_victim[gpu] = victim == NONE ? last : mig->no_victim[gpu];
 	if (victim != NONE) {
 		mig->stats.evictions++;
 		mig->chunk[victim].evicted = mig->execs;
@@ -256,21 +273,33 @@ static void policy_look(struct mig *mig, uint32_t slot)
 		chunk_leave(mig, slot);
 	if (place != POLICY_RAM)
 		return;
-	if (chunk->state == CHUNK_DEVICE || chunk->state == CHUNK_SHARED)
+	if (chunk_is_away(chunk))
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
 }
 
+void policy_begin(struct mig *mig)
+{
+	mig->looks = PASS_CHUNKS;
+}
+
 /* With no room the next chunk that comes to rest starts the pass again. */
-bool policy_pending(const struct mig *mig)
+bool policy_waits(const struct mig *mig)
 {
 	return mig->pass_left && mig->leaving < mig->settings.max_active;
 }
 
+bool policy_pending(const struct mig *mig)
+{
+	return mig->looks && policy_waits(mig);
+}
+
 bool policy_run(struct mig *mig)
 {
-	uint32_t i;
+	uint32_t gpu;
 
-	for (i = 0; i < PASS_CHUNKS && mig->pass_left; i++, mig->pass_left--) {
+	for (gpu = 0; gpu < MIG_MAX_GPUS; gpu++)
+		mig->no_victim[gpu] = 0;
+	for (; mig->looks && mig->pass_left; mig->looks--, mig->pass_left--) {
 		if (++mig->cursor >= mig->chunk_pool.fresh)
 			mig->cursor = 0;
 		policy_look(mig, mig->cursor);

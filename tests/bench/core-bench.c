@@ -5,6 +5,8 @@
  *              all their ops answered at once
  *   vatree     map+unmap pairs per second at random free places, with 1,000 and
  *              with 1,000,000 mappings live; and the ratio of the two
+ *   jobs       jobs per second that begin and end in the engine of migration under
+ *              pressure, with 64 and with 65,536 chunks; and the ratio
  * Time is that of the CPU, so other work on the machine counts less.
  * Each figure is the median of several runs, taken in turn, with the spread.
  * Prints one table; never fails because something is slow.
@@ -16,6 +18,7 @@
 #include <time.h>
 
 #include "core.h"
+#include "migrate.h"
 #include "vatree.h"
 
 #define RUNS 7
@@ -231,6 +234,88 @@ static double rig_requests(struct rig *rig)
 	return 4 * nr / (now() - start);
 }
 
+/* ---- the engine of migration ---- */
+
+#define CHUNK_PAGES	512U
+#define MIG_OPS		16U
+
+struct engine {
+	struct mig *mig;
+	uint64_t now;
+	uint32_t token;
+};
+
+/* All ops but READY, which is counted on, are answered at once and well. */
+static void engine_event(struct engine *engine, struct mig_event ev)
+{
+	const struct mig_event *next = &ev;
+	struct mig_op ops[MIG_OPS];
+	unsigned int nr;
+
+	ev.now = engine->now;
+	do {
+		if (mig_step(engine->mig, next, ops, MIG_OPS, &nr) < 0) {
+			fprintf(stderr, "core-bench: error: event %d refused\n",
+				(int)ev.type);
+			exit(2);
+		}
+		next = NULL;
+	} while (nr == MIG_OPS);
+}
+
+static void engine_job(struct engine *engine)
+{
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_ASK, .kind = MIG_ASK_EXEC,
+		.token = ++engine->token });
+	engine_event(engine, (struct mig_event){ .type = MIG_EV_JOB_END });
+}
+
+/* VRAM has no room, so the policy looks and never finds anything to do. */
+static void engine_init(struct engine *engine, uint32_t chunks)
+{
+	struct mig_limits mig_limits = {
+		.max_pages = (uint64_t)chunks * CHUNK_PAGES,
+		.max_objects = 1, .max_asks = 4, .hash_seed = 1,
+	};
+	struct mig_settings settings = mig_settings_default;
+
+	settings.policy = MIG_POLICY_PRESSURE;
+	settings.vram_pages = 0;
+	engine->mig = mig_init(zeroed(mig_size(&mig_limits)), &mig_limits,
+			       &settings);
+	if (!engine->mig) {
+		fprintf(stderr, "core-bench: error: no engine\n");
+		exit(2);
+	}
+	engine->now = 1;
+	engine->token = 1;
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_OBJ_ADD, .nr = chunks * CHUNK_PAGES });
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_VM_ADD, .flags = MIG_VM_PREEMPT });
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_ASK, .kind = MIG_ASK_HOME,
+		.token = 1, .nr = chunks * CHUNK_PAGES });
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_USES, .nr = chunks * CHUNK_PAGES,
+		.access = MIG_ACCESS_WRITE });
+	engine_event(engine, (struct mig_event){
+		.type = MIG_EV_LET_GO, .token = 1 });
+	engine_job(engine);
+}
+
+static double engine_jobs(struct engine *engine)
+{
+	const unsigned int nr = 2000;
+	double start = now();
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		engine_job(engine);
+	return nr / (now() - start);
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -249,6 +334,8 @@ static double report(const char *what, double *runs, const char *unit)
 int main(int argc, char **argv)
 {
 	double requests[RUNS], small[RUNS], large[RUNS], ratio[RUNS];
+	double few[RUNS], many[RUNS], jobs_ratio[RUNS];
+	struct engine e_few, e_many;
 	struct tree t_small, t_large;
 	struct rig rig;
 	int i;
@@ -261,16 +348,24 @@ int main(int argc, char **argv)
 	tree_init(&t_small, 1000);
 	tree_init(&t_large, 1000000);
 	rig_init(&rig);
+	engine_init(&e_few, 64);
+	engine_init(&e_many, 65536);
 	for (i = 0; i < RUNS; i++) {
 		requests[i] = rig_requests(&rig) / 1e6;
 		small[i] = tree_pairs(&t_small) / 1e6;
 		large[i] = tree_pairs(&t_large) / 1e6;
 		ratio[i] = small[i] / large[i];
+		few[i] = engine_jobs(&e_few) / 1e6;
+		many[i] = engine_jobs(&e_many) / 1e6;
+		jobs_ratio[i] = few[i] / many[i];
 	}
 	report("requests", requests, "M/s    target 1");
 	report("map+unmap pairs, 1,000 live", small, "M/s");
 	report("map+unmap pairs, 1,000,000 live", large, "M/s    target 1");
 	report("cost per pair, 1,000,000 : 1,000", ratio, "times  target <= 3");
+	report("jobs that may move, 64 chunks", few, "M/s");
+	report("jobs that may move, 65,536 chunks", many, "M/s");
+	report("cost per job, 65,536 : 64", jobs_ratio, "times  target <= 3");
 	printf("%-34s %10.2f MiB reserved, none of it per page\n",
 	       "core with the default quotas",
 	       (double)core_size(&limits) / (1 << 20));
