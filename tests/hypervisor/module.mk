@@ -53,7 +53,7 @@ $(BUILD)/bin/rv-iommu.so: tests/hypervisor/rv-iommu.c
 .PHONY: check-hypervisor check-series check-full
 check-hypervisor:
 	@tools/rig/check-xen fixes credit2 revocable revocable-end revocable-rules revocable-refuse \
-		revocable-io back-revoke
+		revocable-io revocable-race back-revoke
 
 check-series:
 	@tests/hypervisor/check-series
