@@ -109,7 +109,9 @@ static int step_copy(struct cmd_ctx *ctx)
 
 	if (!d)
 		return -EFAULT;
-	memcpy(d, s, n);
+	kernel_fpu_begin();
+	sg_fpu_copy(d, s, n);
+	kernel_fpu_end();
 	count_bytes(ctx, n, n);
 	return cmd_advance(ctx, n, bytes);
 }

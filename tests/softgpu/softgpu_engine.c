@@ -201,8 +201,23 @@ static void engine_wait(struct sg_engine *engine, u64 wait_ns)
 	usleep_range(us, us + us / 4 + 1);
 }
 
+/*
+ * Adds the time since *before. Where a hypervisor emulates the TSC, reading a clock
+ * takes longer than the work on a page, so between pieces the tick must do.
+ */
+static s64 job_account(struct sg_exec_job *ejob, ktime_t *before)
+{
+	ktime_t now = ktime_get();
+	s64 ns = ktime_to_ns(ktime_sub(now, *before));
+
+	*before = now;
+	ejob->ran_ns += ns;
+	atomic64_add(ns, &ejob->job.vm->engine_ns[ejob->engine->index]);
+	return ns;
+}
+
 /* Between two pieces: 0 go on, 1 park, or an error that ends the job. */
-static int job_look_up(struct sg_exec_job *ejob, ktime_t slice_start)
+static int job_look_up(struct sg_exec_job *ejob, unsigned long slice_end)
 {
 	struct sg_engine *engine = ejob->engine;
 	struct sg_vm *vm = ejob->job.vm;
@@ -219,8 +234,7 @@ static int job_look_up(struct sg_exec_job *ejob, ktime_t slice_start)
 		return 0;
 	if (stop)
 		return 1;
-	return ktime_ms_delta(ktime_get(), slice_start) >= sg_timeslice_ms &&
-	       !list_empty(&engine->jobs);
+	return time_after_eq(jiffies, slice_end) && !list_empty(&engine->jobs);
 }
 
 /* A piece of work, if the engine is not one that is to misbehave. */
@@ -238,39 +252,47 @@ static int engine_step(struct sg_engine *engine, struct sg_exec_job *ejob,
 	return sg_cmd_step(ejob, fault, wait_ns);
 }
 
-static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
+/* Pieces of the job until it has to leave the engine: as job_look_up(), or done. */
+static int engine_pieces(struct sg_engine *engine, struct sg_exec_job *ejob,
+			 ktime_t *before)
 {
-	ktime_t slice_start = ktime_get(), before = slice_start, now;
-	atomic64_t *engine_ns = &ejob->job.vm->engine_ns[engine->index];
+	unsigned long tick = jiffies, end = tick + msecs_to_jiffies(sg_timeslice_ms);
 	struct sg_fault fault = {};
 	u64 wait_ns, gen;
-	s64 ns;
 	int ret;
 
-	for (;;) {
+	do {
 		gen = atomic64_read(&ejob->job.vm->map_gen);
 		ret = engine_step(engine, ejob, &fault, &wait_ns);
-		if (ret == SG_CMD_WAIT)
+		if (ret == SG_CMD_WAIT) {
+			job_account(ejob, before);
 			engine_wait(engine, wait_ns);
-		else
+			sg_cmd_waited(ejob, job_account(ejob, before));
+		} else {
 			cond_resched();
-		now = ktime_get();
-		ns = ktime_to_ns(ktime_sub(now, before));
-		before = now;
-		ejob->ran_ns += ns;
-		atomic64_add(ns, engine_ns);
-		if (ret == SG_CMD_WAIT)
-			sg_cmd_waited(ejob, ns);
+			if (time_after(jiffies, tick))
+				job_account(ejob, before);
+			tick = jiffies;
+		}
 		if (ret == -EFAULT && job_fault(ejob, &fault, gen))
-			return job_park(ejob);
+			return 1;
 		if (ret < 0 || ret == SG_CMD_DONE)
-			return job_finish(ejob, ret < 0 ? ret : 0);
-		ret = job_look_up(ejob, slice_start);
-		if (ret == 1)
-			return job_park(ejob);
-		if (ret)
-			return job_finish(ejob, ret);
-	}
+			return ret;
+		ret = job_look_up(ejob, end);
+	} while (!ret);
+	return ret;
+}
+
+static void engine_run(struct sg_engine *engine, struct sg_exec_job *ejob)
+{
+	ktime_t before = ktime_get();
+	int ret = engine_pieces(engine, ejob, &before);
+
+	job_account(ejob, &before);
+	if (ret == 1)
+		job_park(ejob);
+	else
+		job_finish(ejob, ret < 0 ? ret : 0);
 }
 
 static void engine_idle(struct sg_engine *engine)
