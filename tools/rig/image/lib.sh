@@ -74,7 +74,7 @@ guest_config() {
 		memory=$GUEST_MEM
 		vcpus=$GUEST_VCPUS
 		tsc_mode="native"
-		cmdline="console=hvc0 loglevel=4 panic=1 mitigations=off nokaslr rdinit=/rig/init-guest rig.modules=$(guest_modules) rig.addr=$(guest_addr "$1") $GUEST_CMDLINE"
+		cmdline="console=hvc0 loglevel=4 panic=1 mitigations=off nokaslr randomize_kstack_offset=off rdinit=/rig/init-guest rig.modules=$(guest_modules) rig.addr=$(guest_addr "$1") $GUEST_CMDLINE"
 		on_poweroff="destroy"
 		on_reboot="destroy"
 		on_crash="destroy"
