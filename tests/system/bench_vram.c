@@ -1,62 +1,109 @@
 // SPDX-License-Identifier: MIT
 /*
- * bench-vram: how long the CPU takes to copy memory into VRAM of softgpu and
- * back, the floor for moving it there.
+ * bench-vram: how long it takes to copy memory into VRAM of softgpu and back,
+ * the floor for moving it there: by the CPU, and by the GPU's copy engine alone.
  *
- * usage: bench-vram MIB
+ * usage: bench-vram MIB | bench-vram job PAGES
  *
- * Prints seconds for each direction: "sample memcpy_out S", "sample memcpy_home S".
+ * Prints seconds for each direction: "sample memcpy_out S", "sample memcpy_home S",
+ * "sample engine_out S", "sample engine_home S". job: "sample job_native NS", for one that
+ * changes so many pages of VRAM, the same as bench-touch's.
  */
 #include <err.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <xf86drm.h>
+#include "sgt.h"
 
-#include "program.h"
-#include "softgpu_drm.h"
+#define VA_COMMANDS	(UINT64_C(1) << 30)
+#define VA_RAM		(UINT64_C(2) << 30)
+#define VA_VRAM		(UINT64_C(3) << 30)
 
-static void *vram_map(int fd, size_t octets)
+static double now(void) { return (double)sgt_now_ns() * 1e-9; }
+
+static void need(int ret, const char *what)
 {
-	struct drm_softgpu_gem_create create = {
-		.size = octets,
-		.placement = DRM_SOFTGPU_PLACE_VRAM | DRM_SOFTGPU_PLACE_PINNED,
-	};
-	struct drm_softgpu_gem_mmap_offset offset = { 0 };
-	void *vram;
+	if (ret < 0)
+		errx(99, "%s: %s", what, strerror(-ret));
+}
 
-	if (drmIoctl(fd, DRM_IOCTL_SOFTGPU_GEM_CREATE, &create))
-		err(99, "GEM_CREATE");
-	offset.handle = create.handle;
-	if (drmIoctl(fd, DRM_IOCTL_SOFTGPU_GEM_MMAP_OFFSET, &offset))
-		err(99, "GEM_MMAP_OFFSET");
-	vram = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset.offset);
-	if (vram == MAP_FAILED)
-		err(99, "mmap");
-	return vram;
+static struct sgt_bo buffer(int fd, size_t octets, uint32_t placement)
+{
+	struct sgt_bo bo;
+
+	need(sgt_bo_create(fd, &bo, octets, placement), "GEM_CREATE");
+	need(sgt_bo_map(fd, &bo), "mmap");
+	memset(bo.map, 1, octets);	/* no page faults later */
+	return bo;
+}
+
+static void cpu_copy(const char *name, void *to, const void *from, size_t octets)
+{
+	double start = now();
+
+	memcpy(to, from, octets);
+	printf("sample memcpy_%s %.6f\n", name, now() - start);
+}
+
+static void gpu_copy(int fd, uint32_t vm, struct sgt_stream *stream, const char *name, uint64_t to,
+		     uint64_t from, size_t octets)
+{
+	double start;
+
+	sgt_stream_reset(stream);
+	sgt_copy(stream, to, from, octets);
+	start = now();
+	need(sgt_run(fd, vm, DRM_SOFTGPU_ENGINE_COPY, stream), "copy");
+	printf("sample engine_%s %.6f\n", name, now() - start);
+}
+
+static void copies(int fd, uint32_t vm, struct sgt_stream *stream, const struct sgt_bo *vram,
+		   size_t octets)
+{
+	struct sgt_bo ram = buffer(fd, octets, DRM_SOFTGPU_PLACE_SYSTEM);
+
+	need(sgt_bind(fd, vm, ram.handle, 0, octets, VA_RAM, 0), "VM_BIND");
+	cpu_copy("out", vram->map, ram.map, octets);
+	cpu_copy("home", ram.map, vram->map, octets);
+	gpu_copy(fd, vm, stream, "out", VA_VRAM, VA_RAM, octets);
+	gpu_copy(fd, vm, stream, "home", VA_RAM, VA_VRAM, octets);
+}
+
+static void job(int fd, uint32_t vm, struct sgt_stream *stream, size_t octets)
+{
+	uint64_t count = octets / sizeof(uint32_t);
+	double start;
+	int i;
+
+	sgt_stream_reset(stream);
+	for (i = 0; i < 4; i++) {
+		sgt_inc(stream, VA_VRAM, 1, count);
+		sgt_inc(stream, VA_VRAM, UINT32_MAX, count);
+	}
+	start = now();
+	need(sgt_run(fd, vm, DRM_SOFTGPU_ENGINE_COMPUTE, stream), "job");
+	printf("sample job_native %.0f\n", (now() - start) * 1e9);
 }
 
 int main(int argc, char **argv)
 {
-	size_t octets = argc == 2 ? strtoul(argv[1], NULL, 10) << 20 : 0;
-	int fd = drmOpenWithType("softgpu", NULL, DRM_NODE_RENDER);
-	void *ram = octets ? malloc(octets) : NULL, *vram;
-	double start;
+	bool is_job = argc == 3 && !strcmp(argv[1], "job");
+	size_t octets = argc > 1 ? strtoul(argv[argc - 1], NULL, 10) << (is_job ? 12 : 20) : 0;
+	int fd = sgt_open(0), vm;
+	struct sgt_stream stream;
+	struct sgt_bo vram;
 
-	if (!ram || fd < 0)
-		errx(99, "usage: bench-vram MIB, where there is a softgpu");
-	vram = vram_map(fd, octets);
-	memset(ram, 1, octets);
-	memset(vram, 1, octets);	/* no page faults below */
-	start = now();
-	memcpy(vram, ram, octets);
-	printf("sample memcpy_out %.6f\n", now() - start);
-	start = now();
-	memcpy(ram, vram, octets);
-	printf("sample memcpy_home %.6f\n", now() - start);
+	if (!octets || octets > 1UL << 30 || fd < 0)
+		errx(99, "usage: bench-vram MIB | job PAGES, where there is a softgpu");
+	vm = sgt_vm_create(fd, 0);
+	need(vm, "VM_CREATE");
+	need(sgt_stream_create(fd, (uint32_t)vm, &stream, VA_COMMANDS, SGT_PAGE), "commands");
+	vram = buffer(fd, octets, DRM_SOFTGPU_PLACE_VRAM | DRM_SOFTGPU_PLACE_PINNED);
+	need(sgt_bind(fd, (uint32_t)vm, vram.handle, 0, octets, VA_VRAM, 0), "VM_BIND");
+	if (is_job)
+		job(fd, (uint32_t)vm, &stream, octets);
+	else
+		copies(fd, (uint32_t)vm, &stream, &vram, octets);
 	return 0;
 }

@@ -98,9 +98,10 @@ $(BUILD)/bin/migrate-restart: tests/system/migrate_restart.c tests/system/gpu_cm
 RIG_PROGRAMS += $(BUILD)/bin/bench-vram
 CHECK_TARGETS += $(BUILD)/bin/bench-vram
 
-$(BUILD)/bin/bench-vram: tests/system/bench_vram.c tests/system/program.h tests/softgpu/softgpu_drm.h
+$(BUILD)/bin/bench-vram: tests/system/bench_vram.c tests/softgpu/sgt.c tests/softgpu/sgt.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -Itests/softgpu $(DRM_CFLAGS) -o $@ $< $(DRM_LIBS)
+	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itests/softgpu -Itests/system $(DRM_CFLAGS) \
+		-o $@ $(filter %.c,$^) $(DRM_LIBS)
 
 # Programs on mm.c.
 define MM_PROGRAM
@@ -113,6 +114,7 @@ $(BUILD)/bin/$(1): $(addprefix tests/system/,$(2) mm.c mm.h program.h gpu_cmd.c)
 		-o $$@ $$(filter %.c %.a,$$^) $$(DRM_LIBS)
 endef
 
+$(eval $(call MM_PROGRAM,bench-touch,bench_touch.c))
 $(eval $(call MM_PROGRAM,migrate-memory,migrate_memory.c))
 $(eval $(call MM_PROGRAM,migrate-shared,migrate_shared.c))
 $(eval $(call MM_PROGRAM,migrate-pressure,migrate_pressure.c))

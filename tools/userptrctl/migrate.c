@@ -5,6 +5,7 @@
 
 #include "ask.h"
 #include "config.h"
+#include "log.h"
 #include "number.h"
 
 /* "all", "FIRST" or "FIRST+NR", in pages. */
@@ -64,7 +65,8 @@ static int migrate_parse(struct ctl *ctl, struct ipc_request *request)
 }
 
 /* Says which pages are not where they should be, and why. */
-static int migrate_result(const struct ipc_report *report, bool to_vram)
+static int migrate_result(const struct ipc_report *report, bool to_vram,
+			  uint64_t us)
 {
 	uint32_t i, there = 0, left = 0;
 	const struct ipc_entry *run;
@@ -84,8 +86,9 @@ static int migrate_result(const struct ipc_report *report, bool to_vram)
 			  run->first + run->nr - 1, mig_why_text(run->why),
 			  mig_state_text(run->state));
 	}
-	printf("%u pages in %s, %u not\n", there, to_vram ? "VRAM" : "RAM",
-	       left);
+	printf("%u pages in %s, %u not, %llu.%03llu ms\n", there,
+	       to_vram ? "VRAM" : "RAM", left, (unsigned long long)us / 1000,
+	       (unsigned long long)us % 1000);
 	return left || report->next ? CTL_FAILED : CTL_OK;
 }
 
@@ -93,15 +96,18 @@ int ctl_migrate(struct ctl *ctl)
 {
 	struct ipc_request request = { 0 };
 	struct ipc_report report;
+	uint64_t start;
 	int ret;
 
 	ret = migrate_parse(ctl, &request);
+	start = clock_us();
 	if (ret == CTL_OK)
 		ret = ask(ctl, &request, &report);
 	if (ret != CTL_OK)
 		return ret;
 	return migrate_result(&report,
-			      request.control.place == MIG_PLACE_VRAM);
+			      request.control.place == MIG_PLACE_VRAM,
+			      clock_us() - start);
 }
 
 int ctl_policy(struct ctl *ctl)
