@@ -23,12 +23,6 @@ static uint64_t copy_time(const struct mig *mig, const struct chunk *chunk)
 	return (from < latest ? from : latest) + set->copy_ms;
 }
 
-static bool gpu_copies(const struct chunk *chunk)
-{
-	return chunk->state == CHUNK_COPYING_OUT ||
-	       chunk->state == CHUNK_COPYING_HOME;
-}
-
 uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
 {
 	const struct mig_settings *set = &mig->settings;
@@ -39,7 +33,7 @@ uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
 		return poll < drain ? poll : drain;
 	if (chunk->state == CHUNK_STOPPING)
 		return chunk->since + set->stop_ms;
-	if (gpu_copies(chunk))
+	if (chunk_gpu_copies(chunk))
 		return copy_time(mig, chunk);
 	if (chunk->state != CHUNK_STOPPING_HOME)
 		return MIG_NEVER;
@@ -56,7 +50,7 @@ static enum chunk_event time_event(const struct mig *mig,
 		       CHUNK_EV_TIME_DRAIN : CHUNK_EV_TIME_POLL;
 	if (chunk->state == CHUNK_STOPPING)
 		return CHUNK_EV_TIME_STOP;
-	if (gpu_copies(chunk))
+	if (chunk_gpu_copies(chunk))
 		return chunk->copy_killed ? CHUNK_EV_TIME_STUCK :
 					    CHUNK_EV_TIME_COPY;
 	if (chunk->hurry)

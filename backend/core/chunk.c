@@ -488,8 +488,7 @@ static void note_success(struct chunk *chunk)
 
 static void note_copied(struct mig *mig, const struct chunk *chunk)
 {
-	if (chunk->state == CHUNK_COPYING_OUT ||
-	    chunk->state == CHUNK_COPYING_HOME)
+	if (chunk_gpu_copies(chunk))
 		mig->copied_at[chunk->gpu] = mig->now;
 	if (chunk->state == CHUNK_COPYING_HOME ||
 	    chunk->state == CHUNK_COPYING_CPU)

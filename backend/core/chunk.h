@@ -320,6 +320,13 @@ static inline bool chunk_is_away(const struct chunk *chunk)
 	return chunk->state == CHUNK_DEVICE || chunk->state == CHUNK_SHARED;
 }
 
+/* Its copy engine has the chunk, not the CPU. */
+static inline bool chunk_gpu_copies(const struct chunk *chunk)
+{
+	return chunk->state == CHUNK_COPYING_OUT ||
+	       chunk->state == CHUNK_COPYING_HOME;
+}
+
 static inline uint64_t vm_bit(uint32_t vm)
 {
 	return UINT64_C(1) << vm;

@@ -41,17 +41,20 @@ MODULE_PARM_DESC(want_limit_ms,
 #define BACK_WANT_LOOKS 4U
 
 /* From one look at a want to the next. */
+static unsigned int back_want_interval_ms(void)
+{
+	return max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U);
+}
+
 static unsigned long back_want_interval(void)
 {
-	return msecs_to_jiffies(max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U));
+	return msecs_to_jiffies(back_want_interval_ms());
 }
 
 /* After that many the worker's calls count no more. */
 static unsigned int back_want_most_looks(void)
 {
-	unsigned int part = max(READ_ONCE(want_timeout_ms) / BACK_WANT_LOOKS, 1U);
-
-	return max(READ_ONCE(want_limit_ms) / part, BACK_WANT_LOOKS);
+	return max(READ_ONCE(want_limit_ms) / back_want_interval_ms(), BACK_WANT_LOOKS);
 }
 
 /* Must not wait for storage, which may be the same guest's. */

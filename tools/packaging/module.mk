@@ -8,8 +8,7 @@ UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 DKMSDIR ?= /usr/src
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PACKAGING := tools/packaging
-UAPI := protocol/xen_userptr_drm.h protocol/userptrif.h protocol/xen_revocable.h \
-	protocol/xen_userptr_back.h
+UAPI := $(wildcard protocol/*.h)
 
 # $(call install_dkms,NAME,DIRECTORY): all that the module's Kbuild refers to.
 define install_dkms
