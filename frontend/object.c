@@ -302,7 +302,9 @@ static void object_note_forgotten(struct xu_object *obj)
 	spin_lock(&obj->lock);
 	is_live = obj->state == XU_OBJECT_LIVE && !obj->conn_lost;
 	spin_unlock(&obj->lock);
-	forgotten = is_live && xu_object_forgotten(obj, 0, obj->nr_pages);
+	if (!is_live || !xu_object_all_gone(obj))
+		return;
+	forgotten = xu_object_forgotten(obj, 0, obj->nr_pages);
 	spin_lock(&obj->lock);
 	obj->forgotten |= forgotten;
 	spin_unlock(&obj->lock);
@@ -332,6 +334,8 @@ static void object_gem_free(struct drm_gem_object *gem)
 	if (obj->state == XU_OBJECT_NEW)
 		object_start_end(obj);
 	spin_unlock(&obj->lock);
+	/* The work that notices it may come too late. */
+	object_note_forgotten(obj);
 	xu_object_release(obj);
 	xu_object_put(obj);
 }

@@ -4,12 +4,17 @@
  * it while the host moves it.
  *
  * usage: migrate-hints advise
+ *        migrate-hints forget
  *        migrate-hints let-go ROUNDS SEED
  *
  * advise: one object in parts of 2 MiB, each with its own advice (enum part).
  * Checks the call's errors. Prints "ready", "used" and "advised", and waits for
  * SIGUSR1 after each. After the first it runs jobs, after the second it takes
  * two pieces of advice back, after the third it checks all data.
+ *
+ * forget: frees two objects of GO_PAGES pages, one with and one without an
+ * unregister. Prints "ready" and "again" before, "forgotten" after each, and waits
+ * for SIGUSR1 each time.
  *
  * let-go: registers, uses and lets go, in a way and after a time chosen by SEED,
  * that often. Prints "ready" at the start. What the program keeps must hold what
@@ -290,6 +295,29 @@ static void new_memory_check(uint32_t *memory)
 	munmap(memory, GO_PAGES * MM_PAGE);
 }
 
+static void forget(void)
+{
+	static const char *const steps[] = { "ready", "again" };
+	uint32_t *memory;
+	unsigned int i;
+
+	mm_open(&mm, GO_PAGES);
+	for (i = 0; i < 2; i++) {
+		memory = mm_map(GO_PAGES);
+		fill_all(memory, GO_PAGES);
+		mm_register(&mm, memory, GO_PAGES, 0);
+		mm_bind(&mm, MM_VA_DATA, 0);
+		mm_add(&mm);
+		mm_step(steps[i]);
+		munmap(memory, GO_PAGES * MM_PAGE);
+		if (i)
+			unregister();
+		mm_step(i ? "forgotten again" : "forgotten");
+	}
+	mm_need(xuptr_unregister(mm.device, mm.cmd_object), "xuptr_unregister(commands)");
+	xuptr_close(mm.device);
+}
+
 static void let_go(unsigned int rounds, uint64_t seed)
 {
 	uint64_t random = seed * 2 + 1;
@@ -320,11 +348,13 @@ int main(int argc, char **argv)
 	mm_steps_begin();
 	if (argc == 2 && !strcmp(argv[1], "advise"))
 		advise_all();
+	else if (argc == 2 && !strcmp(argv[1], "forget"))
+		forget();
 	else if (argc == 4 && !strcmp(argv[1], "let-go"))
 		let_go((unsigned int)strtoul(argv[2], NULL, 10),
 		       strtoull(argv[3], NULL, 10));
 	else
-		errx(99, "usage: migrate-hints advise | let-go ROUNDS SEED");
+		errx(99, "usage: migrate-hints advise | forget | let-go ROUNDS SEED");
 	printf("jobs %u wrong %lu\n", mm.jobs, mm.wrong);
 	return mm.wrong ? 1 : 0;
 }
