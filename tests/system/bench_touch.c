@@ -19,6 +19,9 @@
 
 #include "mm.h"
 
+/* Long enough that what else a submission costs is a few hundredths. */
+#define JOB_ROUNDS	32
+
 static struct mm mm;
 
 static uint64_t now_ns(void)
@@ -66,7 +69,7 @@ static void job_time(void)
 	unsigned int i;
 
 	mm_begin(&mm);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < JOB_ROUNDS; i++) {
 		gpu_cmd_inc(&mm.cmd, MM_VA_DATA, 1, count);
 		gpu_cmd_inc(&mm.cmd, MM_VA_DATA, UINT32_MAX, count);
 	}

@@ -19,6 +19,7 @@
 #define VA_COMMANDS	(UINT64_C(1) << 30)
 #define VA_RAM		(UINT64_C(2) << 30)
 #define VA_VRAM		(UINT64_C(3) << 30)
+#define JOB_ROUNDS	32	/* as bench-touch's */
 
 static double now(void) { return (double)sgt_now_ns() * 1e-9; }
 
@@ -77,7 +78,7 @@ static void job(int fd, uint32_t vm, struct sgt_stream *stream, size_t octets)
 	int i;
 
 	sgt_stream_reset(stream);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < JOB_ROUNDS; i++) {
 		sgt_inc(stream, VA_VRAM, 1, count);
 		sgt_inc(stream, VA_VRAM, UINT32_MAX, count);
 	}
