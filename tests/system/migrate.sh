@@ -2,6 +2,8 @@
 # shellcheck shell=sh
 # For scenarios in which memory moves.
 
+need_series() { [ "$(cat "$BACK_SYSFS/revocable")" = 1 ] || skip "the hypervisor lacks the series"; }
+
 # counter NAME [N]: of the worker, summed over all devices, or those of guest N.
 counter() {
 	userptrctl stat ${2:+"g$2"} --json | tr -d ' ,"' | awk -F: -v n="$1" '$1 == n { s += $2 } END { print s + 0 }'

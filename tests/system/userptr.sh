@@ -13,6 +13,7 @@ userptrd_start() {
 front_path() { echo "/local/domain/$(domid "$1")/device/userptr/${2:-0}"; }
 
 connected() { [ "$(xenstore-read "$(front_path "$1" "$2")/state" 2>/dev/null)" = 4 ]; }
+disconnected() { ! connected "$@"; }
 
 # userptr_attach N [KEY=VALUE...]: give guest N a device and wait for both ends.
 userptr_attach() {
@@ -24,6 +25,12 @@ userptr_attach() {
 }
 
 softgpu_counter() { softgpu-counters | sed -n "s/^$1 //p"; }
+
+nothing_mapped() { [ "$(cat "$BACK_SYSFS/host_mapped")" = 0 ]; }
+expect_nothing_mapped() { until_true 20 nothing_mapped || fail "pages are still mapped"; }
+
+# small_job N: 2 MiB of the main job in guest N, all results compared.
+small_job() { guest "$1" 'ulimit -l unlimited; main-job --mib 2'; }
 
 # vmstat N KEY: a counter of the guest's kernel.
 vmstat() { guest "$1" "echo 1 >/proc/sys/vm/stat_refresh; sed -n 's/^$2 //p' /proc/vmstat"; }
