@@ -51,7 +51,9 @@ struct back_case {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct back_case revoke_cases[];	/* ends with no name */
+/* Each ends with no name. */
+extern const struct back_case revoke_cases[];
+extern const struct back_case pages_cases[];
 
 int back_open(void);
 int bind_call(int fd, uint16_t to, uint64_t max_pages);

@@ -576,6 +576,8 @@ int main(int argc, char **argv)
 	grefs_load(argv[3]);
 	found = case_find(base_cases, argv[1]);
 	if (!found->name)
+		found = case_find(pages_cases, argv[1]);
+	if (!found->name)
 		found = case_find(revoke_cases, argv[1]);
 	if (!found->name) {
 		fprintf(stderr, "back-test: no case %s\n", argv[1]);
