@@ -15,21 +15,7 @@
 #define CONFIG_MAX_GREF		UINT32_MAX
 #define CONFIG_MAX_PORT		((1U << 17) - 1)
 
-enum config_index {
-	QUOTA_PAGES,
-	QUOTA_OBJECTS,
-	QUOTA_VMS,
-	QUOTA_MAPPINGS,
-	QUOTA_JOBS,
-	QUOTA_VRAM,
-	LIMIT_KILL_MS,
-	LIMIT_LOST_MS,
-	LIMIT_COPY_MS,
-	LIMIT_TRACE,
-	QUOTA_COUNT,
-};
-
-const struct config_quota config_quotas[] = {
+const struct config_quota config_quotas[CONFIG_NR_QUOTAS] = {
 	[QUOTA_PAGES] = { XENUSERPTR_FIELD_MAX_PAGES, 32768, UINT32_MAX,
 			  "pages of all objects" },
 	[QUOTA_OBJECTS] = { XENUSERPTR_FIELD_MAX_OBJECTS, 1024, 65536,
@@ -59,28 +45,56 @@ static const char *const config_policies[MIG_NR_POLICIES] = {
 	[MIG_POLICY_PRESSURE] = "pressure",
 };
 
-const unsigned int config_nr_quotas = QUOTA_COUNT;
-
 static bool config_may_be_zero(const struct config_quota *quota)
 {
 	return quota == &config_quotas[QUOTA_VRAM] ||
 	       quota == &config_quotas[LIMIT_TRACE];
 }
 
-/* A quota of zero would switch the device off; but for some. */
+int config_parse(const struct config_quota *quota, const char *untrusted_text,
+		 uint64_t *value)
+{
+	uint64_t number;
+	int ret;
+
+	ret = number_parse(untrusted_text, quota->max, &number);
+	/* A quota of zero would switch the device off; but for some. */
+	if (!ret && !number && !config_may_be_zero(quota))
+		ret = -ERANGE;
+	if (!ret)
+		*value = number;
+	return ret;
+}
+
 static int config_read_quota(struct xs_handle *xs, const char *back,
 			     const struct config_quota *quota, uint64_t *value)
 {
+	char untrusted_text[24];
 	int ret;
 
-	ret = store_read_number(xs, back, quota->key, quota->max, value);
-	if (ret == -ENOENT) {
-		*value = quota->value;
-		return 0;
-	}
-	if (!ret && !*value && !config_may_be_zero(quota))
-		return -ERANGE;
-	return ret;
+	*value = quota->value;
+	ret = store_read(xs, back, quota->key, untrusted_text,
+			 sizeof(untrusted_text));
+	if (ret)
+		return ret == -ENOENT ? 0 : ret == -E2BIG ? -ERANGE : ret;
+	return config_parse(quota, untrusted_text, value);
+}
+
+static void config_settings(const uint64_t *value, struct mig_settings *settings)
+{
+	*settings = mig_settings_default;
+	settings->kill_ms = (uint32_t)value[LIMIT_KILL_MS];
+	settings->lost_ms = (uint32_t)value[LIMIT_LOST_MS];
+	settings->copy_ms = (uint32_t)value[LIMIT_COPY_MS];
+}
+
+int config_check(const uint64_t *value, const char **bad_key)
+{
+	struct mig_settings settings;
+
+	config_settings(value, &settings);
+	*bad_key = config_quotas[LIMIT_LOST_MS].key;
+	return mig_settings_valid(&settings) ? 0 : -ERANGE;
 }
 
 int config_policy(const char *name)
@@ -93,14 +107,12 @@ int config_policy(const char *name)
 	return -1;
 }
 
-static int config_read_moving(struct xs_handle *xs, const char *back,
-			      struct mig_settings *settings,
-			      const char **bad_key)
+static int config_read_policy(struct xs_handle *xs, const char *back,
+			      struct mig_settings *settings)
 {
 	char name[16];
 	int ret, policy = MIG_POLICY_MANUAL;
 
-	*bad_key = "policy";
 	ret = store_read(xs, back, "policy", name, sizeof(name));
 	if (ret && ret != -ENOENT)
 		return ret;
@@ -109,24 +121,26 @@ static int config_read_moving(struct xs_handle *xs, const char *back,
 	if (policy < 0)
 		return -EINVAL;
 	settings->policy = (uint32_t)policy;
-	*bad_key = config_quotas[LIMIT_LOST_MS].key;
-	return mig_settings_valid(settings) ? 0 : -ERANGE;
+	return 0;
 }
 
 int config_read(struct xs_handle *xs, const char *back, struct config *config,
 		const char **bad_key)
 {
-	uint64_t value[QUOTA_COUNT];
+	uint64_t value[CONFIG_NR_QUOTAS];
 	unsigned int i;
 	int ret;
 
 	memset(config, 0, sizeof(*config));
-	for (i = 0; i < QUOTA_COUNT; i++) {
+	for (i = 0; i < CONFIG_NR_QUOTAS; i++) {
 		*bad_key = config_quotas[i].key;
 		ret = config_read_quota(xs, back, &config_quotas[i], &value[i]);
 		if (ret)
 			return ret;
 	}
+	ret = config_check(value, bad_key);
+	if (ret)
+		return ret;
 	config->limits.max_pages = value[QUOTA_PAGES];
 	config->limits.max_objects = (uint32_t)value[QUOTA_OBJECTS];
 	config->limits.max_vms = (uint32_t)value[QUOTA_VMS];
@@ -134,11 +148,9 @@ int config_read(struct xs_handle *xs, const char *back, struct config *config,
 	config->limits.max_jobs = (uint32_t)value[QUOTA_JOBS];
 	config->max_vram = value[QUOTA_VRAM];
 	config->trace = value[LIMIT_TRACE];
-	config->settings = mig_settings_default;
-	config->settings.kill_ms = (uint32_t)value[LIMIT_KILL_MS];
-	config->settings.lost_ms = (uint32_t)value[LIMIT_LOST_MS];
-	config->settings.copy_ms = (uint32_t)value[LIMIT_COPY_MS];
-	ret = config_read_moving(xs, back, &config->settings, bad_key);
+	config_settings(value, &config->settings);
+	*bad_key = "policy";
+	ret = config_read_policy(xs, back, &config->settings);
 	if (ret)
 		return ret;
 	*bad_key = "gpu";

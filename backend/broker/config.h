@@ -23,6 +23,20 @@ struct config {
 	char gpu[CONFIG_GPU_LEN];	/* "" for the first one */
 };
 
+enum config_index {
+	QUOTA_PAGES,
+	QUOTA_OBJECTS,
+	QUOTA_VMS,
+	QUOTA_MAPPINGS,
+	QUOTA_JOBS,
+	QUOTA_VRAM,
+	LIMIT_KILL_MS,
+	LIMIT_LOST_MS,
+	LIMIT_COPY_MS,
+	LIMIT_TRACE,
+	CONFIG_NR_QUOTAS,
+};
+
 /* One quota: name, default, largest value, what it limits. */
 struct config_quota {
 	const char *key;
@@ -34,8 +48,26 @@ struct config_quota {
 /** config_policy() - enum mig_policy_id of a name, or -1 */
 int config_policy(const char *name);
 
-extern const struct config_quota config_quotas[];
-extern const unsigned int config_nr_quotas;
+extern const struct config_quota config_quotas[CONFIG_NR_QUOTAS];
+
+/**
+ * config_parse() - the value of a quota, as the store or a user says it
+ * @value: written on success only
+ *
+ * Returns 0, -EINVAL (no number), or -ERANGE (too large, or 0 where that would
+ * switch the device off).
+ */
+int config_parse(const struct config_quota *quota, const char *untrusted_text,
+		 uint64_t *value);
+
+/**
+ * config_check() - do the values fit together?
+ * @value: one for each of config_quotas, each by itself right
+ * @bad_key: (out) on failure: the key that is to blame
+ *
+ * Returns 0 or -ERANGE.
+ */
+int config_check(const uint64_t *value, const char **bad_key);
 
 /**
  * config_read() - quotas and GPU of the backend's node

@@ -131,16 +131,3 @@ int store_update(struct xs_handle *xs, const char *dir, const char *guard,
 	} while (ret == -EAGAIN && ++tries < STORE_MAX_TRIES);
 	return ret;
 }
-
-bool store_exists(struct xs_handle *xs, const char *dir, const char *key)
-{
-	char path[STORE_PATH_LEN];
-	unsigned int len;
-	char *value;
-
-	if (store_path(path, dir, key))
-		return false;
-	value = xs_read(xs, XBT_NULL, path, &len);
-	free(value);
-	return value != NULL;
-}

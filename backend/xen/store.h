@@ -53,7 +53,4 @@ int store_update(struct xs_handle *xs, const char *dir, const char *guard,
 /** store_path() - dir "/" key into @path[STORE_PATH_LEN]; 0 or -E2BIG */
 int store_path(char *path, const char *dir, const char *key);
 
-/** store_exists() - is there such a node? */
-bool store_exists(struct xs_handle *xs, const char *dir, const char *key);
-
 #endif /* XU_STORE_H */

@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder \
-	journal rescue
+	journal rescue attach
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -42,6 +42,9 @@ DT_SRCS_times := tools/userptrctl/times.c
 
 DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
 	tools/userptrctl/times.c
+
+DT_SRCS_attach := tools/userptrctl/attach.c tools/userptrctl/ctl.c \
+	backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 
 DT_SRCS_recorder := backend/worker/recorder.c $(CORE_SRCS)
 

@@ -21,6 +21,7 @@ struct fake_node {
 	char path[256];
 	char value[256];
 	unsigned int len;
+	bool denied;
 };
 
 static struct fake_node fake_nodes[FAKE_NODES];
@@ -57,6 +58,16 @@ void fake_store_set(const char *path, const char *value, int len)
 	memcpy(fake_nodes[slot].value, value, fake_nodes[slot].len);
 }
 
+void fake_store_deny(const char *path)
+{
+	unsigned int i;
+
+	fake_store_set(path, "", 0);
+	for (i = 0; i < FAKE_NODES; i++)
+		if (!strcmp(fake_nodes[i].path, path))
+			fake_nodes[i].denied = true;
+}
+
 void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
 	      unsigned int *len)
 {
@@ -74,6 +85,10 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
 			break;
 	if (i == FAKE_NODES) {
 		errno = ENOENT;
+		return NULL;
+	}
+	if (fake_nodes[i].denied) {
+		errno = EACCES;
 		return NULL;
 	}
 	copy = calloc(1, fake_nodes[i].len + 1);

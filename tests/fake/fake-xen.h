@@ -16,6 +16,9 @@
 void fake_store_set(const char *path, const char *value, int len);
 void fake_store_clear(void);
 
+/** fake_store_deny() - a node that may not be read */
+void fake_store_deny(const char *path);
+
 /** fake_store_conflict() - the next @times commits find a conflict */
 void fake_store_conflict(unsigned int times);
 

@@ -30,16 +30,18 @@ struct attach {
 		const char *value;
 	} keys[ATTACH_MAX_KEYS];	/* for the backend's node */
 	unsigned int nr_keys;
+	uint64_t quota[CONFIG_NR_QUOTAS];
 };
 
-static const struct config_quota *attach_find_quota(const char *key)
+/* CONFIG_NR_QUOTAS if it is none. */
+static unsigned int attach_find_quota(const char *key)
 {
 	unsigned int i;
 
-	for (i = 0; i < config_nr_quotas; i++)
+	for (i = 0; i < CONFIG_NR_QUOTAS; i++)
 		if (!strcmp(config_quotas[i].key, key))
-			return &config_quotas[i];
-	return NULL;
+			break;
+	return i;
 }
 
 static int attach_put_key(struct attach *attach, const char *key,
@@ -53,18 +55,32 @@ static int attach_put_key(struct attach *attach, const char *key,
 	return CTL_OK;
 }
 
+/* userptrd gives a device up whose settings it does not take: ask it before. */
+static int attach_parse_quota(struct attach *attach, unsigned int index,
+			      const char *value)
+{
+	const struct config_quota *quota = &config_quotas[index];
+
+	switch (config_parse(quota, value, &attach->quota[index])) {
+	case 0:
+		return attach_put_key(attach, quota->key, value);
+	case -ERANGE:
+		return ctl_error(CTL_USAGE, "%s: 0, or above %llu", quota->key,
+				 (unsigned long long)quota->max);
+	default:
+		return ctl_error(CTL_USAGE, "%s: '%s' is no number", quota->key,
+				 value);
+	}
+}
+
 static int attach_parse_key(struct attach *attach, const char *key,
 			    const char *value)
 {
-	const struct config_quota *quota = attach_find_quota(key);
+	unsigned int quota = attach_find_quota(key);
 	uint64_t number;
 
-	if (quota) {
-		if (number_parse(value, quota->max, &number))
-			return ctl_error(CTL_USAGE, "%s: not a number up to %llu",
-					 key, (unsigned long long)quota->max);
-		return attach_put_key(attach, key, value);
-	}
+	if (quota < CONFIG_NR_QUOTAS)
+		return attach_parse_quota(attach, quota, value);
 	if (!strcmp(key, "policy"))
 		return config_policy(value) >= 0 ?
 		       attach_put_key(attach, key, value) :
@@ -92,6 +108,7 @@ static int attach_parse_key(struct attach *attach, const char *key,
 static int attach_parse(struct attach *attach)
 {
 	struct ctl *ctl = attach->ctl;
+	const char *bad_key;
 	int i, ret;
 
 	if (ctl->nr_args < 1)
@@ -99,6 +116,8 @@ static int attach_parse(struct attach *attach)
 	if (ctl_find_domain(ctl, ctl->args[0], &attach->device.domid))
 		return ctl_error(CTL_NO_ENTRY, "no domain '%s'", ctl->args[0]);
 	attach->device.backend = ctl_own_domid(ctl);
+	for (i = 0; i < CONFIG_NR_QUOTAS; i++)
+		attach->quota[i] = config_quotas[i].value;
 	for (i = 1; i < ctl->nr_args; i++) {
 		char *value = strchr(ctl->args[i], '=');
 
@@ -110,6 +129,8 @@ static int attach_parse(struct attach *attach)
 		if (ret != CTL_OK)
 			return ret;
 	}
+	if (config_check(attach->quota, &bad_key))
+		return ctl_error(CTL_USAGE, "%s: not above kill-ms", bad_key);
 	if (attach->device.backend == attach->device.domid)
 		return ctl_error(CTL_USAGE, "a domain cannot serve itself");
 	return CTL_OK;

@@ -60,7 +60,12 @@ int ctl_replay(struct ctl *ctl);
 int ctl_error(enum ctl_exit code, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/** ctl_find_domain() - id of a domain given by number or name; 0 or -ENOENT */
+/**
+ * ctl_find_domain() - id of a domain given by number or name
+ *
+ * A number is taken as it is where the store does not say whether there is such
+ * a domain, as in a driver domain. Returns 0 or -ENOENT.
+ */
 int ctl_find_domain(struct ctl *ctl, const char *name, uint32_t *domid);
 
 /** ctl_own_domid() - of the domain that this program runs in */
