@@ -5,13 +5,10 @@
  * at a time for each device. The broker waits for neither.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "broker.h"
@@ -130,24 +127,13 @@ err_close:
 
 int control_listen(struct broker *broker)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 RUNDIR_CONTROL);
-	broker->control_sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC |
-				      SOCK_NONBLOCK, 0);
-	if (broker->control_sock < 0)
-		return -errno;
-	/* A remainder of an earlier broker; the lock says that it is dead. */
-	unlink(RUNDIR_CONTROL);
-	if (bind(broker->control_sock, (struct sockaddr *)&address,
-		 sizeof(address)) < 0 ||
-	    chmod(RUNDIR_CONTROL, 0600) < 0 ||
-	    listen(broker->control_sock, 8) < 0) {
+	broker->control_sock = rundir_listen(RUNDIR_CONTROL, SOCK_SEQPACKET);
+	if (broker->control_sock < 0) {
 		log_err("cannot listen on %s: %s", RUNDIR_CONTROL,
-			strerror(errno));
-		return -errno;
+			strerror(-broker->control_sock));
+		return broker->control_sock;
 	}
 	ret = sd_event_add_io(broker->loop, NULL, broker->control_sock, EPOLLIN,
 			      control_on_connect, broker);

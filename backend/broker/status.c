@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "broker.h"
@@ -103,8 +101,8 @@ static struct json_object *status_device(struct device *device)
 	status_put_number(object, "domid", device->domid);
 	status_put_number(object, "devid", device->devid);
 	status_put_text(object, "state", device_state_name(device->state));
-	status_put_number(object, "frontend-state",
-			  device_frontend_state(device));
+	status_put_text(object, "frontend-state",
+			store_state_name(device_frontend_state(device)));
 	json_object_object_add(object, "limits",
 			       status_limits(&device->config));
 	if (!device->status)
@@ -156,24 +154,13 @@ static int status_on_connect(sd_event_source *source, int fd, uint32_t revents,
 
 int status_listen(struct broker *broker)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 RUNDIR_SOCKET);
-	broker->status_sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-				     SOCK_NONBLOCK, 0);
-	if (broker->status_sock < 0)
-		return -errno;
-	/* A remainder of an earlier broker; the lock says that it is dead. */
-	unlink(RUNDIR_SOCKET);
-	if (bind(broker->status_sock, (struct sockaddr *)&address,
-		 sizeof(address)) < 0 ||
-	    chmod(RUNDIR_SOCKET, 0600) < 0 ||
-	    listen(broker->status_sock, 8) < 0) {
+	broker->status_sock = rundir_listen(RUNDIR_SOCKET, SOCK_STREAM);
+	if (broker->status_sock < 0) {
 		log_err("cannot listen on %s: %s", RUNDIR_SOCKET,
-			strerror(errno));
-		return -errno;
+			strerror(-broker->status_sock));
+		return broker->status_sock;
 	}
 	ret = sd_event_add_io(broker->loop, NULL, broker->status_sock, EPOLLIN,
 			      status_on_connect, broker);

@@ -131,3 +131,14 @@ int store_update(struct xs_handle *xs, const char *dir, const char *guard,
 	} while (ret == -EAGAIN && ++tries < STORE_MAX_TRIES);
 	return ret;
 }
+
+const char *store_state_name(uint64_t state)
+{
+	static const char *const names[] = {
+		"unknown", "initialising", "init-wait", "initialised",
+		"connected", "closing", "closed",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] :
+							  names[0];
+}

@@ -50,6 +50,9 @@ struct store_item {
 int store_update(struct xs_handle *xs, const char *dir, const char *guard,
 		 const struct store_item *items, unsigned int nr);
 
+/** store_state_name() - of a XenbusState number */
+const char *store_state_name(uint64_t state);
+
 /** store_path() - dir "/" key into @path[STORE_PATH_LEN]; 0 or -E2BIG */
 int store_path(char *path, const char *dir, const char *key);
 

@@ -4,10 +4,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "number.h"
@@ -34,23 +32,6 @@ int ask_device(struct ctl *ctl, char *text, struct ipc_request *request)
 	}
 	if (ret == CTL_OK && ctl_find_domain(ctl, text, &request->domid))
 		ret = ctl_error(CTL_NO_ENTRY, "no domain '%s'", text);
-	return ret;
-}
-
-static int ask_connect(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int sock, ret;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 RUNDIR_CONTROL);
-	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
-	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return sock;
-	ret = -errno;
-	close(sock);
 	return ret;
 }
 
@@ -83,7 +64,7 @@ static enum ctl_exit ask_worker(struct ctl *ctl,
 	enum ctl_exit code = CTL_OK;
 	int ret;
 
-	pollfd.fd = ask_connect();
+	pollfd.fd = rundir_connect(RUNDIR_CONTROL, SOCK_SEQPACKET);
 	*error = pollfd.fd;
 	if (pollfd.fd < 0)
 		return CTL_NO_DAEMON;

@@ -110,14 +110,3 @@ int ctl_find_device(struct ctl *ctl, uint32_t domid, uint32_t devid,
 	ctl_device_paths(device);
 	return 0;
 }
-
-const char *ctl_state_name(uint64_t state)
-{
-	static const char *const names[] = {
-		"unknown", "initialising", "init-wait", "initialised",
-		"connected", "closing", "closed",
-	};
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] :
-							  names[0];
-}

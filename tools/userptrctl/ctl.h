@@ -78,7 +78,4 @@ void ctl_device_paths(struct ctl_device *device);
 int ctl_find_device(struct ctl *ctl, uint32_t domid, uint32_t devid,
 		    struct ctl_device *device);
 
-/** ctl_state_name() - of a XenbusState number */
-const char *ctl_state_name(uint64_t state);
-
 #endif /* XU_CTL_H */

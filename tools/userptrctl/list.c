@@ -28,9 +28,10 @@ static uint64_t list_state(struct ctl *ctl, const char *dir)
 static void list_put(struct list *list, const struct ctl_device *device)
 {
 	struct json_object *object = json_object_new_object();
-	const char *back = ctl_state_name(list_state(list->ctl, device->back));
-	const char *front = ctl_state_name(list_state(list->ctl,
-						      device->front));
+	const char *back = store_state_name(list_state(list->ctl,
+						       device->back));
+	const char *front = store_state_name(list_state(list->ctl,
+							device->front));
 	char gpu[STORE_TEXT_LEN];
 
 	if (store_read(list->ctl->xs, device->libxl, "gpu", gpu, sizeof(gpu)))

@@ -2,7 +2,7 @@
 # userptrctl. It shares the strict parsers of the daemon.
 CTL_DIR := tools/userptrctl
 CTL_SRCS := $(wildcard $(CTL_DIR)/*.c) backend/common/number.c \
-	backend/common/ipc.c backend/common/log.c backend/xen/store.c backend/broker/config.c
+	backend/common/ipc.c backend/common/log.c backend/common/rundir.c backend/xen/store.c backend/broker/config.c
 CTL_CFLAGS = $(DAEMON_CFLAGS) -I$(CTL_DIR)
 CTL_LIBS := -lxenstore -ljson-c
 CTL_BIN := $(BUILD)/bin/userptrctl

@@ -2,13 +2,11 @@
 /* stat: asks the daemon of this domain for the counters of its workers. */
 #include "stat.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "rundir.h"
@@ -26,23 +24,6 @@ static const struct {
 	WORKER_COUNTERS(X)
 #undef X
 };
-
-static int stat_connect(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int sock, ret;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 RUNDIR_SOCKET);
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
-	if (connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return sock;
-	ret = -errno;
-	close(sock);
-	return ret;
-}
 
 static struct json_object *stat_read(int sock)
 {
@@ -134,7 +115,7 @@ int stat_devices(struct ctl *ctl, struct json_object **document,
 		return ctl_error(CTL_USAGE, "one domain at most");
 	if (ctl->nr_args == 1 && ctl_find_domain(ctl, ctl->args[0], &domid))
 		return ctl_error(CTL_NO_ENTRY, "no domain '%s'", ctl->args[0]);
-	sock = stat_connect();
+	sock = rundir_connect(RUNDIR_SOCKET, SOCK_STREAM);
 	if (sock < 0)
 		return ctl_error(CTL_NO_DAEMON, "userptrd does not answer on %s: %s",
 				 RUNDIR_SOCKET, strerror(-sock));
