@@ -6,6 +6,7 @@ DAEMON_SRCS := $(foreach dir,$(DAEMON_DIRS),$(wildcard $(dir)/*.c))
 DAEMON_HDRS := $(foreach dir,$(DAEMON_DIRS),$(wildcard $(dir)/*.h)) \
 	$(wildcard backend/core/*.h) $(wildcard protocol/*.h tests/softgpu/softgpu_*.h)
 DAEMON_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D__XEN_TOOLS__ -pthread \
+	-DXU_VERSION='"$(VERSION)"' \
 	$(addprefix -I,$(DAEMON_DIRS)) -Ibackend/core -Iprotocol \
 	-Itests/softgpu $(DAEMON_DRM_CFLAGS)
 DAEMON_DRM_CFLAGS := $(shell pkg-config --cflags libdrm)

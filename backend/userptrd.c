@@ -17,7 +17,6 @@
 #include "rundir.h"
 #include "worker.h"
 
-#define USERPTRD_VERSION	"0.1"
 
 enum userptrd_option {
 	OPT_WORKER = 256,
@@ -102,7 +101,7 @@ int main(int argc, char **argv)
 			userptrd_help(stdout);
 			return EXIT_SUCCESS;
 		case 'V':
-			puts("userptrd " USERPTRD_VERSION);
+			puts("userptrd " XU_VERSION);
 			return EXIT_SUCCESS;
 		case 'd':
 			broker.debug = true;

@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder \
-	journal rescue attach
+	journal rescue attach ctl
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -46,10 +46,14 @@ DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
 DT_SRCS_attach := tools/userptrctl/attach.c tools/userptrctl/ctl.c \
 	backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 
+DT_SRCS_ctl := $(addprefix tools/userptrctl/,ctl.c migrate.c map.c) \
+	backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
+
 DT_SRCS_recorder := backend/worker/recorder.c $(CORE_SRCS)
 
 DT_LIBS_times := -ljson-c
 DT_LIBS_top := -ljson-c
+DT_LIBS_ctl := -ljson-c
 DT_LIBS_route := -lsystemd
 DT_LIBS_rescue := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng

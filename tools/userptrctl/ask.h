@@ -6,6 +6,8 @@
 #include "ctl.h"
 #include "ipc.h"
 
+struct json_object;
+
 /**
  * ask_device() - fill in domain and device from "DOMAIN" or "DOMAIN/DEVID"
  *
@@ -32,5 +34,8 @@ int ask(struct ctl *ctl, const struct ipc_request *request,
  */
 int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
 		struct ipc_report *report);
+
+/** map_json() - a run of pages of an answer; the caller's */
+struct json_object *map_json(const struct ipc_entry *run);
 
 #endif /* XU_CTL_ASK_H */

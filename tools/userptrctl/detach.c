@@ -20,19 +20,24 @@
 
 static int detach_parse(struct ctl *ctl, struct ctl_device *device)
 {
+	char *number = ctl->nr_args == 2 ? ctl->args[1] : NULL;
 	uint64_t devid;
 	uint32_t domid;
 
-	if (ctl->nr_args != 2)
+	/* Other commands name a device as DOMAIN/DEVID. */
+	if (ctl->nr_args == 1)
+		number = strchr(ctl->args[0], '/');
+	if (!number)
 		return ctl_error(CTL_USAGE, "detach: DOMAIN DEVID");
-	if (number_parse(ctl->args[1], UINT32_MAX, &devid))
-		return ctl_error(CTL_USAGE, "bad device number '%s'",
-				 ctl->args[1]);
+	if (ctl->nr_args == 1)
+		*number++ = '\0';
+	if (number_parse(number, UINT32_MAX, &devid))
+		return ctl_error(CTL_USAGE, "bad device number '%s'", number);
 	if (ctl_find_domain(ctl, ctl->args[0], &domid))
 		return ctl_error(CTL_NO_ENTRY, "no domain '%s'", ctl->args[0]);
 	if (ctl_find_device(ctl, domid, (uint32_t)devid, device))
 		return ctl_error(CTL_NO_ENTRY, "domain %u has no device %s",
-				 domid, ctl->args[1]);
+				 domid, number);
 	return CTL_OK;
 }
 

@@ -10,24 +10,24 @@
 
 #include "number.h"
 
-#define CTL_VERSION	"0.1"
 #define CTL_TIMEOUT_S	30U
 #define CTL_MAX_TIMEOUT	3600U
 
 static const struct {
 	const char *name;
 	int (*run)(struct ctl *ctl);
-	bool is_alone;	/* needs no Xen */
+	const char *options;	/* letters of those that it takes */
+	bool is_alone;		/* needs no Xen */
 } ctl_commands[] = {
-	{ "attach", ctl_attach, false },
-	{ "detach", ctl_detach, false },
-	{ "list", ctl_list, false },
-	{ "stat", ctl_stat, false },
-	{ "migrate", ctl_migrate, false },
-	{ "policy", ctl_policy, false },
-	{ "map", ctl_map, false },
-	{ "top", ctl_top, false },
-	{ "replay", ctl_replay, true },
+	{ "attach", ctl_attach, "", false },
+	{ "detach", ctl_detach, "ft", false },
+	{ "list", ctl_list, "j", false },
+	{ "stat", ctl_stat, "j", false },
+	{ "migrate", ctl_migrate, "jt", false },
+	{ "policy", ctl_policy, "", false },
+	{ "map", ctl_map, "js", false },
+	{ "top", ctl_top, "ijo", false },
+	{ "replay", ctl_replay, "", true },
 };
 
 static const struct option ctl_options[] = {
@@ -45,10 +45,10 @@ static const struct option ctl_options[] = {
 static void ctl_help(FILE *out)
 {
 	fputs("usage: userptrctl attach DOMAIN [KEY=VALUE]...\n"
-	      "       userptrctl detach DOMAIN DEVID [--force] [--timeout SECONDS]\n"
+	      "       userptrctl detach DOMAIN DEVID|DOMAIN/DEVID [--force] [--timeout SECONDS]\n"
 	      "       userptrctl list [DOMAIN] [--json]\n"
 	      "       userptrctl stat [DOMAIN] [--json]\n"
-	      "       userptrctl migrate DOMAIN[/DEVID] OBJECT RANGE to vram|ram [--timeout SECONDS]\n"
+	      "       userptrctl migrate DOMAIN[/DEVID] OBJECT RANGE to vram|ram [--timeout SECONDS] [--json]\n"
 	      "       userptrctl policy DOMAIN[/DEVID] manual|first-use|hint|pressure\n"
 	      "       userptrctl map DOMAIN[/DEVID] [OBJECT] [--json|--svg]\n"
 	      "       userptrctl top [DOMAIN] [--interval SECONDS] [--once] [--json]\n"
@@ -70,11 +70,26 @@ static void ctl_help(FILE *out)
 	      "top     devices and objects by what moves, again and again\n"
 	      "replay  a trace that was recorded: events, and what followed from them\n"
 	      "\n"
-	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain or device,\n"
+	      "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such domain, device or object,\n"
 	      "            4 userptrd does not answer, 5 timed out\n", out);
 }
 
-static int ctl_run(struct ctl *ctl, const char *command)
+/* An option that would do nothing is a mistake. @letters: those that were given. */
+static int ctl_check_options(const char *letters, size_t command)
+{
+	const struct option *option;
+	const char *stranger;
+
+	stranger = letters + strspn(letters, ctl_commands[command].options);
+	if (!*stranger)
+		return CTL_OK;
+	for (option = ctl_options; option->val != *stranger;)
+		option++;
+	return ctl_error(CTL_USAGE, "--%s is not for %s", option->name,
+			 ctl_commands[command].name);
+}
+
+static int ctl_run(struct ctl *ctl, const char *command, const char *letters)
 {
 	size_t i;
 	int ret;
@@ -84,6 +99,9 @@ static int ctl_run(struct ctl *ctl, const char *command)
 			break;
 	if (i == sizeof(ctl_commands) / sizeof(ctl_commands[0]))
 		return ctl_error(CTL_USAGE, "unknown command '%s'", command);
+	ret = ctl_check_options(letters, i);
+	if (ret != CTL_OK)
+		return ret;
 	if (ctl_commands[i].is_alone)
 		return ctl_commands[i].run(ctl);
 	ctl->xs = xs_open(0);
@@ -113,19 +131,22 @@ static int ctl_interval(const char *text, unsigned int *ms)
 	return *ms ? 0 : -EINVAL;
 }
 
-static int ctl_parse(struct ctl *ctl, int argc, char **argv)
+/* @letters: (out) the options that were given, each once. */
+static int ctl_parse(struct ctl *ctl, int argc, char **argv, char *letters)
 {
 	uint64_t value;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "hVjfsoi:t:", ctl_options,
 				     NULL)) != -1) {
+		if (option != '?' && !strchr(letters, option))
+			letters[strlen(letters)] = (char)option;
 		switch (option) {
 		case 'h':
 			ctl_help(stdout);
 			exit(CTL_OK);
 		case 'V':
-			puts("userptrctl " CTL_VERSION);
+			puts("userptrctl " XU_VERSION);
 			exit(CTL_OK);
 		case 'j':
 			ctl->json = true;
@@ -160,9 +181,10 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .timeout_s = CTL_TIMEOUT_S, .interval_ms = 1000 };
+	char letters[sizeof(ctl_options) / sizeof(ctl_options[0])] = "";
 	int ret;
 
-	ret = ctl_parse(&ctl, argc, argv);
+	ret = ctl_parse(&ctl, argc, argv, letters);
 	if (ret == CTL_OK && optind == argc)
 		ret = CTL_USAGE;
 	if (ret != CTL_OK) {
@@ -171,7 +193,7 @@ int main(int argc, char **argv)
 	}
 	ctl.args = argv + optind + 1;
 	ctl.nr_args = argc - optind - 1;
-	ret = ctl_run(&ctl, argv[optind]);
+	ret = ctl_run(&ctl, argv[optind], letters);
 	if (fflush(stdout) != 0 && ret == CTL_OK)
 		ret = ctl_error(CTL_FAILED, "output: %s", strerror(errno));
 	return ret;

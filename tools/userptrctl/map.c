@@ -119,25 +119,31 @@ static void map_text_run(const struct ipc_entry *run, char letter)
 	}
 }
 
+struct json_object *map_json(const struct ipc_entry *run)
+{
+	struct json_object *object = json_object_new_object();
+
+	map_put(object, "first", run->first);
+	map_put(object, "pages", run->nr);
+	json_object_object_add(object, "state",
+			       json_object_new_string(
+					mig_state_text(run->state)));
+	json_object_object_add(object, "why",
+			       json_object_new_string(
+					mig_why_text(run->why)));
+	return object;
+}
+
 static void map_run(struct ctl *ctl, struct map *map,
 		    const struct ipc_entry *run)
 {
 	const char *state = mig_state_text(run->state);
-	struct json_object *object;
 
 	map->nr_pages = run->first + run->nr;
 	if (ctl->svg) {
 		map_svg_run(map->body, run, map_letter(state));
 	} else if (ctl->json) {
-		object = json_object_new_object();
-		map_put(object, "first", run->first);
-		map_put(object, "pages", run->nr);
-		json_object_object_add(object, "state",
-				       json_object_new_string(state));
-		json_object_object_add(object, "why",
-				       json_object_new_string(
-						mig_why_text(run->why)));
-		json_object_array_add(map->array, object);
+		json_object_array_add(map->array, map_json(run));
 	} else {
 		map_text_run(run, map_letter(state));
 	}

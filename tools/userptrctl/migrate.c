@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* migrate and policy: move memory of a guest by hand, or say what moves it. */
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +34,6 @@ static int migrate_place(const char *text, uint32_t *place)
 	static const char *const places[] = {
 		[MIG_PLACE_RAM] = "ram",
 		[MIG_PLACE_VRAM] = "vram",
-		[MIG_PLACE_MAPPED] = "mapped",
-		[MIG_PLACE_HOST] = "host",
 	};
 	uint32_t i;
 
@@ -64,31 +63,69 @@ static int migrate_parse(struct ctl *ctl, struct ipc_request *request)
 	return ret;
 }
 
-/* Says which pages are not where they should be, and why. */
-static int migrate_result(const struct ipc_report *report, bool to_vram,
-			  uint64_t us)
+static bool migrate_is_there(const struct ipc_entry *run, bool to_vram)
 {
-	uint32_t i, there = 0, left = 0;
+	const char *state = mig_state_text(run->state);
+	bool is_home = !strcmp(state, "HOME");
+
+	return is_home != to_vram && strcmp(state, "LOST");
+}
+
+static void migrate_print(const struct ipc_report *report, bool to_vram,
+			  uint32_t there, uint32_t left, uint64_t us)
+{
 	const struct ipc_entry *run;
+	uint32_t i;
 
 	for (i = 0; i < report->nr; i++) {
-		bool is_home;
-
 		run = &report->entry[i];
-		is_home = !strcmp(mig_state_text(run->state), "HOME");
-		if (is_home != to_vram &&
-		    strcmp(mig_state_text(run->state), "LOST")) {
-			there += run->nr;
-			continue;
-		}
-		left += run->nr;
-		ctl_error(CTL_FAILED, "pages %u to %u: %s (%s)", run->first,
-			  run->first + run->nr - 1, mig_why_text(run->why),
-			  mig_state_text(run->state));
+		if (!migrate_is_there(run, to_vram))
+			ctl_error(CTL_FAILED, "pages %u to %u: %s (%s)",
+				  run->first, run->first + run->nr - 1,
+				  mig_why_text(run->why),
+				  mig_state_text(run->state));
 	}
 	printf("%u pages in %s, %u not, %llu.%03llu ms\n", there,
 	       to_vram ? "VRAM" : "RAM", left, (unsigned long long)us / 1000,
 	       (unsigned long long)us % 1000);
+}
+
+static void migrate_print_json(const struct ipc_report *report, bool to_vram,
+			       uint32_t there, uint32_t left, uint64_t us)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *runs = json_object_new_array();
+	uint32_t i;
+
+	for (i = 0; i < report->nr; i++)
+		if (!migrate_is_there(&report->entry[i], to_vram))
+			json_object_array_add(runs,
+					      map_json(&report->entry[i]));
+	json_object_object_add(object, "pages", json_object_new_uint64(there));
+	json_object_object_add(object, "pages_left",
+			       json_object_new_uint64(left));
+	json_object_object_add(object, "us", json_object_new_uint64(us));
+	json_object_object_add(object, "left", runs);
+	json_object_object_add(object, "is_complete",
+			       json_object_new_boolean(!report->next));
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	json_object_put(object);
+}
+
+/* Says which pages are not where they should be, and why. */
+static int migrate_result(const struct ctl *ctl,
+			  const struct ipc_report *report, bool to_vram,
+			  uint64_t us)
+{
+	uint32_t i, there = 0, left = 0;
+
+	for (i = 0; i < report->nr; i++)
+		if (migrate_is_there(&report->entry[i], to_vram))
+			there += report->entry[i].nr;
+		else
+			left += report->entry[i].nr;
+	(ctl->json ? migrate_print_json : migrate_print)(report, to_vram, there,
+							 left, us);
 	return left || report->next ? CTL_FAILED : CTL_OK;
 }
 
@@ -105,7 +142,7 @@ int ctl_migrate(struct ctl *ctl)
 		ret = ask(ctl, &request, &report);
 	if (ret != CTL_OK)
 		return ret;
-	return migrate_result(&report,
+	return migrate_result(ctl, &report,
 			      request.control.place == MIG_PLACE_VRAM,
 			      clock_us() - start);
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/* What userptrctl migrate and map print of a worker's answer. */
+#include "cm.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+
+char **xs_directory(struct xs_handle *xs, xs_transaction_t txn,
+		    const char *path, unsigned int *nr)
+{
+	(void)xs;
+	(void)txn;
+	(void)path;
+	*nr = 0;
+	return NULL;
+}
+
+/* The worker, and what it was asked. */
+static struct ipc_report answer;
+static struct ipc_request asked;
+
+int ask(struct ctl *ctl, const struct ipc_request *request,
+	struct ipc_report *report)
+{
+	(void)ctl;
+	asked = *request;
+	*report = answer;
+	return CTL_OK;
+}
+
+int ask_device(struct ctl *ctl, char *text, struct ipc_request *request)
+{
+	(void)ctl;
+	(void)text;
+	request->domid = 7;
+	return CTL_OK;
+}
+
+int ask_number(const char *text, const char *what, uint32_t *number)
+{
+	(void)what;
+	*number = (uint32_t)strtoul(text, NULL, 10);
+	return CTL_OK;
+}
+
+static uint32_t state_of(const char *name)
+{
+	uint32_t i;
+
+	for (i = 0; *mig_state_text(i); i++)
+		if (!strcmp(mig_state_text(i), name))
+			return i;
+	fail_msg("no state %s", name);
+	return 0;
+}
+
+static int ctl_setup(void **state)
+{
+	(void)state;
+	memset(&answer, 0, sizeof(answer));
+	memset(&asked, 0, sizeof(asked));
+	return 0;
+}
+
+/* Runs a command with its output in *@text, the caller's. */
+static int run(int (*command)(struct ctl *), struct ctl *ctl, char **text)
+{
+	FILE *saved = stdout;
+	size_t size;
+	int ret;
+
+	stdout = open_memstream(text, &size);
+	assert_non_null(stdout);
+	ret = command(ctl);
+	fclose(stdout);
+	stdout = saved;
+	return ret;
+}
+
+static int migrate(bool json, const char *place, char **text)
+{
+	char domain[] = "7", object[] = "3", range[] = "0+560", to[] = "to";
+	char where[16];
+	char *args[] = { domain, object, range, to, where };
+	struct ctl ctl = { .json = json, .args = args, .nr_args = 5 };
+
+	snprintf(where, sizeof(where), "%s", place);
+	return run(ctl_migrate, &ctl, text);
+}
+
+static void answer_with_three_runs(void)
+{
+	answer.nr = 3;
+	answer.entry[0] = (struct ipc_entry){ .nr = 512,
+					      .state = state_of("DEVICE") };
+	answer.entry[1] = (struct ipc_entry){ .first = 512, .nr = 16,
+					      .state = state_of("LOST") };
+	answer.entry[2] = (struct ipc_entry){ .first = 528, .nr = 32,
+					      .state = state_of("HOME"),
+					      .why = 1 };
+}
+
+static uint64_t number(struct json_object *object, const char *key)
+{
+	struct json_object *value = json_object_object_get(object, key);
+
+	assert_true(json_object_is_type(value, json_type_int));
+	return json_object_get_uint64(value);
+}
+
+static void migrate_as_json(void **state)
+{
+	struct json_object *document, *left, *run;
+	char *text;
+
+	(void)state;
+	answer_with_three_runs();
+	assert_int_equal(migrate(true, "vram", &text), CTL_FAILED);
+	document = json_tokener_parse(text);
+	assert_non_null(document);
+	assert_int_equal(number(document, "pages"), 512);
+	assert_int_equal(number(document, "pages_left"), 48);
+	assert_true(json_object_get_boolean(
+			json_object_object_get(document, "is_complete")));
+	left = json_object_object_get(document, "left");
+	assert_int_equal(json_object_array_length(left), 2);
+	run = json_object_array_get_idx(left, 1);
+	assert_int_equal(number(run, "first"), 528);
+	assert_int_equal(number(run, "pages"), 32);
+	assert_string_equal(json_object_get_string(
+				json_object_object_get(run, "state")), "HOME");
+	assert_string_equal(json_object_get_string(
+				json_object_object_get(run, "why")),
+			    mig_why_text(1));
+	json_object_put(document);
+	free(text);
+	assert_int_equal(asked.control.type, IPC_CONTROL_MOVE);
+	assert_int_equal(asked.control.obj_id, 3);
+	assert_int_equal(asked.control.nr, 560);
+}
+
+static void migrate_as_text(void **state)
+{
+	char *text;
+
+	(void)state;
+	answer_with_three_runs();
+	assert_int_equal(migrate(false, "vram", &text), CTL_FAILED);
+	assert_non_null(strstr(text, "512 pages in VRAM, 48 not, "));
+	free(text);
+	assert_int_equal(migrate(false, "ram", &text), CTL_FAILED);
+	assert_non_null(strstr(text, "32 pages in RAM, 528 not, "));
+	free(text);
+	answer.nr = 1;
+	assert_int_equal(migrate(false, "vram", &text), CTL_OK);
+	assert_non_null(strstr(text, "512 pages in VRAM, 0 not, "));
+	free(text);
+}
+
+/* More runs than one message holds: what is not there is not all told. */
+static void answer_that_is_cut(void **state)
+{
+	struct json_object *document;
+	char *text;
+
+	(void)state;
+	answer_with_three_runs();
+	answer.nr = 1;
+	answer.next = 512;
+	assert_int_equal(migrate(true, "vram", &text), CTL_FAILED);
+	document = json_tokener_parse(text);
+	assert_false(json_object_get_boolean(
+			json_object_object_get(document, "is_complete")));
+	json_object_put(document);
+	free(text);
+}
+
+static void place_that_is_none(void **state)
+{
+	static const char *const places[] = { "mapped", "host", "RAM", "" };
+	char *text;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		assert_int_equal(migrate(true, places[i], &text), CTL_USAGE);
+		free(text);
+	}
+	assert_int_equal(asked.domid, 0);
+}
+
+static void map_as_json(void **state)
+{
+	char domain[] = "7", object[] = "3";
+	char *args[] = { domain, object };
+	struct ctl ctl = { .json = true, .args = args, .nr_args = 2 };
+	struct json_object *document;
+	char *text;
+
+	(void)state;
+	answer_with_three_runs();
+	assert_int_equal(run(ctl_map, &ctl, &text), CTL_OK);
+	document = json_tokener_parse(text);
+	assert_int_equal(json_object_array_length(document), 3);
+	assert_int_equal(number(json_object_array_get_idx(document, 1),
+				"first"), 512);
+	json_object_put(document);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(migrate_as_json, ctl_setup),
+		cmocka_unit_test_setup(migrate_as_text, ctl_setup),
+		cmocka_unit_test_setup(answer_that_is_cut, ctl_setup),
+		cmocka_unit_test_setup(place_that_is_none, ctl_setup),
+		cmocka_unit_test_setup(map_as_json, ctl_setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
