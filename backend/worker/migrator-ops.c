@@ -94,6 +94,7 @@ static int submit_binds(struct migrator *m, const struct mig_op *op)
 	for (i = 0; !ret && i < nr; i++) {
 		move->lists[i].vm = (uint32_t)__builtin_ctzll(vms);
 		vms &= vms - 1;
+		move->lists[i].life = m->vm_life[move->lists[i].vm];
 		ret = list_fill(m, op, &move->lists[i]);
 	}
 	if (!ret)
@@ -106,7 +107,12 @@ static int submit_plain(struct migrator *m, const struct mig_op *op)
 {
 	struct move *move = move_make(MOVE_OP, op, 0);
 
-	return move ? move_submit(m, move) : -ENOMEM;
+	if (!move)
+		return -ENOMEM;
+	/* By the time that it is performed another VM may have the slot. */
+	if (op->vm < MIG_MAX_VMS)
+		move->life = m->vm_life[op->vm];
+	return move_submit(m, move);
 }
 
 int migrator_forget(struct migrator *m, const struct core_op *op)
@@ -272,7 +278,9 @@ static int op_ended(struct migrator *m, const struct move *move)
 	case MIG_OP_BIND:
 		return feed_done(m, move);
 	case MIG_OP_CLOSE:
-		return migrator_vm_closed(m, move->op.vm);
+		/* The guest may have closed it, and opened another. */
+		return m->vm_life[move->op.vm] == move->life ?
+		       migrator_vm_closed(m, move->op.vm) : 0;
 	case MIG_OP_FREE:
 	case MIG_OP_KILL:
 	case MIG_OP_RESUME:

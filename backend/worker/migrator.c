@@ -194,6 +194,7 @@ int migrator_vm_closed(struct migrator *m, uint32_t vm)
 	if (vm >= MIG_MAX_VMS || !(m->vms >> vm & 1))
 		return 0;
 	m->vms &= ~(UINT64_C(1) << vm);
+	m->vm_life[vm] = 0;
 	return migrator_feed(m, &ev);
 }
 
@@ -233,6 +234,7 @@ static int vm_opened(struct migrator *m, uint32_t vm)
 
 	if (vm >= MIG_MAX_VMS)
 		return 0;
+	m->vm_life[vm] = work_vm_life(m->env, vm);
 	ret = migrator_feed(m, &ev);
 	if (!ret)
 		m->vms |= UINT64_C(1) << vm;

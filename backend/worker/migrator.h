@@ -50,6 +50,7 @@ struct migrator {
 	uint64_t timer_at;	/* ms, MIG_NEVER: off */
 	uint64_t timed;		/* what the status page knows of mig_stats */
 	uint64_t vms;		/* known to the engine */
+	uint32_t vm_life[MIG_MAX_VMS]; /* of each: work_vm_life(); 0: none */
 	uint8_t *object;	/* by slot: enum migrator_object */
 	bool coming_home;
 	int error;		/* of an event that was given in an op */

@@ -23,7 +23,9 @@ struct mover_vram {
 	UT_hash_handle hh;
 	uint64_t key;		/* obj << 32 | first page */
 	uint32_t handle;	/* in mover->own */
+	/* For the address space of that life; of an earlier one it is nothing. */
 	uint32_t vm_handle[MIG_MAX_VMS];
+	uint32_t vm_life[MIG_MAX_VMS];
 };
 
 static uint64_t vram_key(const struct mig_op *op)
@@ -152,7 +154,7 @@ static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
 		if (!vram->vm_handle[vm])
 			continue;
-		gpu_vm = work_vm_get(env, vm);
+		gpu_vm = work_vm_get(env, vm, vram->vm_life[vm]);
 		if (!gpu_vm)
 			continue;
 		env->gpu->close(gpu_vm, vram->vm_handle[vm]);
@@ -177,9 +179,11 @@ static int move_free_vram(struct mover *mover, struct move *move)
 
 /* The handle by which the VM reaches what is to be bound. */
 static int bind_handle(struct mover *mover, const struct mig_op *op,
-		       struct gpu_vm *gpu_vm, uint32_t vm, uint32_t *handle)
+		       const struct move_list *list, struct gpu_vm *gpu_vm,
+		       uint32_t *handle)
 {
 	struct mover_vram *vram;
+	uint32_t vm = list->vm;
 	int ret = 0;
 
 	if (!(op->flags & MIG_OP_VRAM)) {
@@ -189,6 +193,9 @@ static int bind_handle(struct mover *mover, const struct mig_op *op,
 	vram = vram_find(mover, op);
 	if (!vram)
 		return -EIO;
+	if (vram->vm_life[vm] != list->life)
+		vram->vm_handle[vm] = 0;
+	vram->vm_life[vm] = list->life;
 	if (!vram->vm_handle[vm])
 		ret = mover->env->gpu->move->share(mover->own, vram->handle,
 						   gpu_vm,
@@ -226,7 +233,7 @@ static int bind_list(struct mover *mover, const struct mig_op *op,
 	int ret = 0;
 
 	if (op->type == MIG_OP_BIND)
-		ret = bind_handle(mover, op, gpu_vm, list->vm, &handle);
+		ret = bind_handle(mover, op, list, gpu_vm, &handle);
 	if (ret)
 		return ret;
 	binds = calloc(list->nr, sizeof(*binds));
@@ -250,7 +257,8 @@ static int move_bind(struct mover *mover, struct move *move)
 
 		if (!move->lists[i].nr)
 			continue;
-		gpu_vm = work_vm_get(mover->env, move->lists[i].vm);
+		gpu_vm = work_vm_get(mover->env, move->lists[i].vm,
+				     move->lists[i].life);
 		if (!gpu_vm)
 			continue;
 		one = bind_list(mover, &move->op, &move->lists[i], gpu_vm);
@@ -371,7 +379,7 @@ static void move_copied(struct mover *mover, struct move *move)
 static int move_vm(struct mover *mover, struct move *move)
 {
 	const struct gpu_move_ops *ops = mover->env->gpu->move;
-	struct gpu_vm *gpu_vm = work_vm_get(mover->env, move->op.vm);
+	struct gpu_vm *gpu_vm = work_vm_get(mover->env, move->op.vm, move->life);
 	int ret;
 
 	if (!gpu_vm)
@@ -442,7 +450,7 @@ static void move_op(struct mover *mover, struct move *move)
 		ret = mover->env->gpu->move->kill(mover->own);
 		break;
 	case MIG_OP_CLOSE:
-		work_vm_drop(mover->env, move->op.vm);
+		work_vm_drop(mover->env, move->op.vm, move->life);
 		break;
 	case MIG_OP_TELL:
 	case MIG_OP_READY:

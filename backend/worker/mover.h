@@ -19,6 +19,7 @@
 /* The mappings of a chunk in one VM. */
 struct move_list {
 	uint32_t vm;
+	uint32_t life;		/* work_vm_life() */
 	uint32_t nr;
 	struct core_bind *binds;
 };
@@ -37,6 +38,7 @@ struct move {
 	int fence;		/* STOP and COPY: (out) or -1 */
 	uint32_t status;	/* (out) enum mig_status; MOVE_COPIED: (in) too */
 	uint32_t extra_refs;	/* QUERY: (out) */
+	uint32_t life;		/* of op.vm: work_vm_life() */
 	uint32_t core_op;	/* MOVE_FORGET: for the caller */
 	uint32_t nr_lists;	/* BIND, UNBIND */
 	struct move_list lists[];

@@ -26,6 +26,7 @@ struct work_object {
 struct work_vm {
 	struct gpu_vm *vm;	/* or NULL */
 	uint32_t *handles;	/* of imports, by object slot; 0: none */
+	uint32_t life;		/* counts those that had this slot; vm_lock */
 };
 
 /* What the GPU driver or the library said, on the wire. */
@@ -115,10 +116,20 @@ int work_dmabuf(const struct work_env *env, uint32_t obj)
 	return env->objects[obj].dmabuf;
 }
 
-struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm)
+uint32_t work_vm_life(struct work_env *env, uint32_t vm)
+{
+	uint32_t life;
+
+	pthread_mutex_lock(&env->vm_lock);
+	life = env->vms[vm].life;
+	pthread_mutex_unlock(&env->vm_lock);
+	return life;
+}
+
+struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm, uint32_t life)
 {
 	pthread_mutex_lock(&env->vm_lock);
-	if (env->vms[vm].vm)
+	if (env->vms[vm].vm && env->vms[vm].life == life)
 		return env->vms[vm].vm;
 	pthread_mutex_unlock(&env->vm_lock);
 	return NULL;
@@ -150,11 +161,18 @@ static void work_close_vm(struct work_env *env, struct work_vm *vm)
 	vm->handles = NULL;
 }
 
-void work_vm_drop(struct work_env *env, uint32_t vm)
+void work_vm_drop(struct work_env *env, uint32_t vm, uint32_t life)
 {
 	pthread_mutex_lock(&env->vm_lock);
-	work_close_vm(env, &env->vms[vm]);
+	if (env->vms[vm].life == life)
+		work_close_vm(env, &env->vms[vm]);
 	pthread_mutex_unlock(&env->vm_lock);
+}
+
+/* The last that had the slot. The helper's thread alone opens them. */
+static void work_drop_vm(struct work_env *env, uint32_t vm)
+{
+	work_vm_drop(env, vm, work_vm_life(env, vm));
 }
 
 static void work_drop_object(struct work_env *env, struct work_object *object)
@@ -173,7 +191,7 @@ void work_fini(struct work_env *env)
 	uint32_t i;
 
 	for (i = 0; env->vms && i < env->max_vms; i++)
-		work_vm_drop(env, i);
+		work_drop_vm(env, i);
 	for (i = 0; env->objects && i < env->max_objects; i++)
 		work_drop_object(env, &env->objects[i]);
 	free(env->vms);
@@ -273,6 +291,8 @@ static int work_open_vm(struct work_env *env, struct work_vm *vm)
 		vm->vm = NULL;
 		free(vm->handles);
 		vm->handles = NULL;
+	} else if (!++vm->life) {
+		vm->life = 1;
 	}
 	pthread_mutex_unlock(&env->vm_lock);
 	if (ret && node >= 0)
@@ -402,7 +422,7 @@ static void work_op(struct work_env *env, struct work *work)
 		work_vm_open(env, work);
 		break;
 	case CORE_OP_VM_CLOSE:
-		work_vm_drop(env, work->op.vm);
+		work_drop_vm(env, work->op.vm);
 		break;
 	case CORE_OP_IMPORT:
 		work_import(env, work);
@@ -428,7 +448,7 @@ static void work_close_all(struct work_env *env)
 	uint32_t i;
 
 	for (i = 0; i < env->max_vms; i++)
-		work_vm_drop(env, i);
+		work_drop_vm(env, i);
 }
 
 void work_run(void *context, struct work *work)

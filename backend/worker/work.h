@@ -56,16 +56,22 @@ void work_run(void *env, struct work *work);
 int work_ask_file(const struct work_env *env, uint32_t what);
 
 /**
+ * work_vm_life() - which address space of its slot is or was the last; not 0
+ *
+ * Slots are used again: what is to be done later names this too.
+ */
+uint32_t work_vm_life(struct work_env *env, uint32_t vm);
+/**
  * work_vm_get() - an address space for the mover, and the lock
  *
- * NULL, without the lock, if it is closed.
+ * NULL, without the lock, if it is closed, or another one has its slot.
  */
-struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm);
+struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm, uint32_t life);
 void work_vm_put(struct work_env *env);
 /** work_vm_handle() - of the object's import; 0: none. Between get and put */
 uint32_t work_vm_handle(const struct work_env *env, uint32_t vm, uint32_t obj);
 /** work_vm_drop() - close an address space, if it is open */
-void work_vm_drop(struct work_env *env, uint32_t vm);
+void work_vm_drop(struct work_env *env, uint32_t vm, uint32_t life);
 
 /** work_grefs() - of a mapped object; 0 for a page that was given back */
 uint32_t *work_grefs(const struct work_env *env, uint32_t obj);

@@ -31,6 +31,7 @@ static int files[2];
 
 static struct xen_userptrif_dir dir;
 static unsigned int fail_nth;	/* call of the next op, 0: none */
+static uint32_t life;		/* of the VM that ops are for */
 static bool has_failed;
 
 static uint32_t grefs_of_object(uint32_t page)
@@ -50,16 +51,16 @@ static void op(enum core_op_type type)
 	assert_int_equal(work.status, XENUSERPTR_STATUS_OK);
 }
 
-/* The broker's answer to VM_OPEN is there before it asks. */
-static void files_make(void)
+/* The broker's answer is there before it is asked. */
+static void vm_open(void)
 {
 	struct ipc_files_rsp rsp = { 0 };
 	int node = eventfd(0, EFD_CLOEXEC);
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, files), 0);
 	assert_int_equal(ipc_send(files[1], &rsp, sizeof(rsp), &node, 1), 0);
 	close(node);
-	env.files = files[0];
+	op(CORE_OP_VM_OPEN);
+	life = work_vm_life(&env, 0);
 }
 
 /* An object that is mapped, and a VM that has imported it. */
@@ -81,11 +82,12 @@ static void world_make(void)
 	env.max_objects = 4;
 	env.max_vms = 2;
 	env.keep_grefs = true;
-	files_make();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, files), 0);
+	env.files = files[0];
 	assert_int_equal(work_init(&env), 0);
 	op(CORE_OP_READ_DIR);
 	op(CORE_OP_MAP);
-	op(CORE_OP_VM_OPEN);
+	vm_open();
 	op(CORE_OP_IMPORT);
 	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC),
 				    NULL), 0);
@@ -115,9 +117,11 @@ static uint32_t run(enum mig_op_type type, uint32_t flags, struct move *out)
 	move->op.nr = PAGES;
 	move->op.flags = flags;
 	move->fence = -1;
+	move->life = life;
 	if (type == MIG_OP_BIND || type == MIG_OP_UNBIND) {
 		move->nr_lists = 1;
 		move->lists[0].nr = 1;
+		move->lists[0].life = life;
 		move->lists[0].binds = calloc(1, sizeof(struct core_bind));
 		assert_non_null(move->lists[0].binds);
 		move->lists[0].binds[0].offset = (FIRST + 2) * 4096;
@@ -284,6 +288,64 @@ static void vm_is_closed(void **state)
 	world_end();
 }
 
+/* What was meant for a VM never reaches the next one in its slot. */
+static void slot_is_used_again(void **state)
+{
+	static const enum mig_op_type ops[] = {
+		MIG_OP_STOP, MIG_OP_KILL, MIG_OP_RESUME,
+	};
+	unsigned int binds, imports;
+	uint32_t old, i;
+
+	(void)state;
+	world_make();
+	old = life;
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	op(CORE_OP_VM_CLOSE);
+	vm_open();
+	op(CORE_OP_IMPORT);
+	life = old;
+	binds = fake_gpu.binds;
+	imports = fake_gpu.imports;
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_UNBIND, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.binds, binds);
+	assert_int_equal(fake_gpu.imports, imports);
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		assert_int_equal(run(ops[i], 0, NULL), MIG_FAILED);
+	assert_int_equal(fake_gpu.stopped, 0);
+	assert_int_equal(run(MIG_OP_CLOSE, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.vms, 2);
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	world_end();
+}
+
+/* A handle for VRAM is the VM's, not its slot's. */
+static void handle_goes_with_its_vm(void **state)
+{
+	unsigned int imports;
+
+	(void)state;
+	world_make();
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	op(CORE_OP_VM_CLOSE);
+	vm_open();
+	op(CORE_OP_IMPORT);
+	imports = fake_gpu.imports;
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.imports, imports + 1);
+	op(CORE_OP_VM_CLOSE);
+	vm_open();
+	op(CORE_OP_IMPORT);
+	imports = fake_gpu.imports;
+	/* The chunk's own handle goes, and nothing of the new VM. */
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.imports, imports - 1);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +354,8 @@ int main(void)
 		cmocka_unit_test(home_by_cpu),
 		cmocka_unit_test(arm_is_all_or_nothing),
 		cmocka_unit_test(vm_is_closed),
+		cmocka_unit_test(slot_is_used_again),
+		cmocka_unit_test(handle_goes_with_its_vm),
 	};
 
 	return cmocka_run_group_tests_name("mover", tests, NULL, NULL);
