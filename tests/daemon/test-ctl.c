@@ -30,6 +30,7 @@ int ask(struct ctl *ctl, const struct ipc_request *request,
 	(void)ctl;
 	asked = *request;
 	*report = answer;
+	assert_true(answer_fits(&request->control, report));
 	return CTL_OK;
 }
 
@@ -162,6 +163,19 @@ static void migrate_as_text(void **state)
 	free(text);
 }
 
+/* So many runs of a page each, from @first on. */
+static void answer_with_runs(uint32_t first, uint32_t nr)
+{
+	uint32_t i;
+
+	answer.nr = nr;
+	for (i = 0; i < nr; i++)
+		answer.entry[i] = (struct ipc_entry){
+			.first = first + i, .nr = 1,
+			.state = state_of(i % 2 ? "HOME" : "DEVICE"),
+		};
+}
+
 /* More runs than one message holds: what is not there is not all told. */
 static void answer_that_is_cut(void **state)
 {
@@ -169,9 +183,8 @@ static void answer_that_is_cut(void **state)
 	char *text;
 
 	(void)state;
-	answer_with_three_runs();
-	answer.nr = 1;
-	answer.next = 512;
+	answer_with_runs(0, IPC_MAX_ENTRIES);
+	answer.next = IPC_MAX_ENTRIES;
 	assert_int_equal(migrate(true, "vram", &text), CTL_FAILED);
 	document = json_tokener_parse(text);
 	assert_false(json_object_get_boolean(
@@ -213,6 +226,71 @@ static void map_as_json(void **state)
 	free(text);
 }
 
+static bool fits(uint32_t type, uint32_t first)
+{
+	const struct ipc_control control = { .type = type, .first = first };
+
+	return answer_fits(&control, &answer);
+}
+
+static void runs_that_lead_nowhere(void **state)
+{
+	static const struct ipc_entry bad[] = {
+		{ .first = 0, .nr = 0 },
+		{ .first = 0, .nr = UINT32_MAX },
+		{ .first = 0, .nr = XENUSERPTR_MAX_OBJ_PAGES + 1 },
+		{ .first = 0xfffffc00, .nr = 0x3ff },
+		{ .first = 1, .nr = 1 },
+	};
+	size_t i;
+
+	(void)state;
+	assert_true(fits(IPC_CONTROL_CHUNKS, 0));
+	answer.nr = 1;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		answer.entry[0] = bad[i];
+		assert_false(fits(IPC_CONTROL_CHUNKS, 0));
+		assert_false(fits(IPC_CONTROL_MOVE, 0));
+	}
+	answer.entry[0] = (struct ipc_entry){ .nr = XENUSERPTR_MAX_OBJ_PAGES };
+	assert_true(fits(IPC_CONTROL_CHUNKS, 5));
+	assert_false(fits(IPC_CONTROL_CHUNKS, XENUSERPTR_MAX_OBJ_PAGES));
+	answer.nr = IPC_MAX_ENTRIES + 1;
+	assert_false(fits(IPC_CONTROL_CHUNKS, 0));
+	answer_with_runs(64, IPC_MAX_ENTRIES);
+	answer.entry[7].first++;
+	assert_false(fits(IPC_CONTROL_CHUNKS, 64));
+}
+
+static void answers_that_go_round(void **state)
+{
+	(void)state;
+	answer_with_runs(64, IPC_MAX_ENTRIES);
+	answer.next = 64 + IPC_MAX_ENTRIES;
+	assert_true(fits(IPC_CONTROL_CHUNKS, 64));
+	answer.next--;
+	assert_false(fits(IPC_CONTROL_CHUNKS, 64));
+	answer_with_runs(64, IPC_MAX_ENTRIES - 1);
+	assert_false(fits(IPC_CONTROL_CHUNKS, 64));
+	answer.nr = 0;
+	assert_false(fits(IPC_CONTROL_CHUNKS, 64));
+	assert_false(fits(IPC_CONTROL_OBJECTS, 64));
+	answer_with_runs(0, IPC_MAX_ENTRIES);
+	answer.next = 64 + IPC_MAX_ENTRIES;
+	assert_true(fits(IPC_CONTROL_OBJECTS, 64));
+	answer.next--;
+	assert_false(fits(IPC_CONTROL_OBJECTS, 64));
+	answer.next = 65536;
+	assert_true(fits(IPC_CONTROL_OBJECTS, 64));
+	assert_false(fits(IPC_CONTROL_OBJECTS, UINT32_MAX - 7));
+	answer.next++;
+	assert_false(fits(IPC_CONTROL_OBJECTS, 64));
+	answer.next = 0;
+	assert_false(fits(IPC_CONTROL_POLICY, 0));
+	answer.entry[3].nr = UINT32_MAX;
+	assert_false(fits(IPC_CONTROL_OBJECTS, 64));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +299,8 @@ int main(void)
 		cmocka_unit_test_setup(answer_that_is_cut, ctl_setup),
 		cmocka_unit_test_setup(place_that_is_none, ctl_setup),
 		cmocka_unit_test_setup(map_as_json, ctl_setup),
+		cmocka_unit_test_setup(runs_that_lead_nowhere, ctl_setup),
+		cmocka_unit_test_setup(answers_that_go_round, ctl_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

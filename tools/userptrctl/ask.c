@@ -93,7 +93,7 @@ int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
 		return -EIO;
 	if (report->error)
 		return report->error;
-	return report->nr > IPC_MAX_ENTRIES ? -EBADMSG : 0;
+	return answer_fits(&request->control, report) ? 0 : -EBADMSG;
 }
 
 int ask(struct ctl *ctl, const struct ipc_request *request,
@@ -120,7 +120,7 @@ int ask(struct ctl *ctl, const struct ipc_request *request,
 				 report->error == -ENOENT ?
 				 CTL_NO_ENTRY : CTL_FAILED, "%s",
 				 ask_text(report->error));
-	if (report->nr > IPC_MAX_ENTRIES)
+	if (!answer_fits(&request->control, report))
 		return ctl_error(CTL_FAILED, "an answer without sense");
 	return CTL_OK;
 }

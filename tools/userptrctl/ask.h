@@ -35,6 +35,10 @@ int ask(struct ctl *ctl, const struct ipc_request *request,
 int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
 		struct ipc_report *report);
 
+/** answer_fits() - does an answer without error make sense for what was asked? */
+bool answer_fits(const struct ipc_control *asked,
+		 const struct ipc_report *report);
+
 /** map_json() - a run of pages of an answer; the caller's */
 struct json_object *map_json(const struct ipc_entry *run);
 

@@ -47,9 +47,6 @@ static int top_ask(struct ctl *ctl, struct top *top, uint32_t domid,
 		}
 		for (i = 0; !ret && i < report.nr; i++)
 			ret = top_object(top, domid, devid, &report.entry[i]);
-		/* It may be in the hands of its guest: never go round. */
-		if (report.next && report.next <= request.control.first)
-			break;
 		request.control.first = report.next;
 	} while (!ret && report.next);
 	return ret;
