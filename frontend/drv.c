@@ -199,5 +199,6 @@ static void __exit xu_exit(void)
 module_init(xu_init);
 module_exit(xu_exit);
 MODULE_DESCRIPTION("GPU userptr for Xen guests");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_ALIAS("xen:" XENUSERPTR_DRIVER_NAME);

@@ -120,6 +120,7 @@ module_init(back_init);
 module_exit(back_exit);
 
 MODULE_DESCRIPTION("Xen userptr backend: grants of one guest as dma-bufs");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_ALIAS("devname:xen/userptr-back");
 /* MODULE_IMPORT_NS() takes a string or an identifier, by kernel version. */

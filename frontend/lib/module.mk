@@ -32,9 +32,8 @@ check-lib: $(BUILD)/test-lib $(BUILD)/lib/libxenuserptr.so.0 $(BUILD)/lib/libxen
 	@$(BUILD)/test-lib
 
 install-lib: $(BUILD)/lib/libxenuserptr.a $(BUILD)/lib/libxenuserptr.so.0
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/drm \
-		$(DESTDIR)$(PREFIX)/share/man/man3
-	install -m 644 tools/packaging/libxenuserptr.3 $(DESTDIR)$(PREFIX)/share/man/man3
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/drm
+	$(call install_man,3,libxenuserptr)
 	install -m 644 frontend/lib/xenuserptr.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 protocol/xen_userptr_drm.h $(DESTDIR)$(PREFIX)/include/drm
 	install -m 644 $(BUILD)/lib/libxenuserptr.a $(DESTDIR)$(PREFIX)/lib
