@@ -50,18 +50,18 @@ static int pages_run(int module, uint8_t cmd, uint8_t flags,
 }
 
 /* A page that is home, or that the guest gave up, needs no restoring. */
-static bool page_is_home(const struct xen_userptr_back_op *op)
+static bool page_is_home(const struct xen_userptr_back_op *op, bool stayed)
 {
-	return op->state == GNTREV_STATE_none ||
+	return (op->state == GNTREV_STATE_none && stayed) ||
 	       op->state == GNTREV_STATE_home ||
 	       op->state == GNTREV_STATE_gone;
 }
 
-static uint32_t page_status(const struct xen_userptr_back_op *op)
+static uint32_t page_status(const struct xen_userptr_back_op *op, bool stayed)
 {
 	if (op->status == GNTST_okay)
 		return MIG_OK;
-	if (op->cmd == XEN_USERPTR_BACK_RESTORE && page_is_home(op))
+	if (op->cmd == XEN_USERPTR_BACK_RESTORE && page_is_home(op, stayed))
 		return MIG_OK;
 	if (op->cmd != XEN_USERPTR_BACK_ARM)
 		return MIG_FAILED;
@@ -73,12 +73,13 @@ static uint32_t page_status(const struct xen_userptr_back_op *op)
 }
 
 /* The first page that says no decides for the chunk. */
-static uint32_t pages_status(const struct xen_userptr_back_op *ops, uint32_t nr)
+static uint32_t pages_status(const struct xen_userptr_back_op *ops, uint32_t nr,
+			     bool stayed)
 {
 	uint32_t i, status;
 
 	for (i = 0; i < nr; i++) {
-		status = page_status(&ops[i]);
+		status = page_status(&ops[i], stayed);
 		if (status == MIG_OK)
 			continue;
 		log_debug("gref %u: command %u: status %d, state %u",
@@ -99,7 +100,8 @@ static uint32_t pages_refs(const struct xen_userptr_back_op *ops, uint32_t nr)
 }
 
 uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
-		     struct xen_userptr_back_op *ops, uint32_t *extra_refs)
+		     bool stayed, struct xen_userptr_back_op *ops,
+		     uint32_t *extra_refs)
 {
 	uint32_t status = MIG_FAILED;
 	int ret;
@@ -109,7 +111,7 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 	ret = pages_run(module, page_cmd(op->type), page_flags(op), grefs,
 			op->nr, ops);
 	if (!ret)
-		status = pages_status(ops, op->nr);
+		status = pages_status(ops, op->nr, stayed);
 	else
 		log_debug("operations on %u grefs: %s", op->nr, strerror(-ret));
 	if (op->type == MIG_OP_QUERY && status == MIG_OK)

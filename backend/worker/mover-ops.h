@@ -3,6 +3,7 @@
 #ifndef XU_MOVER_OPS_H
 #define XU_MOVER_OPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "migrate.h"
@@ -13,14 +14,18 @@
 /**
  * mover_pages() - ARM, REVOKE, QUERY or RESTORE of all pages of a chunk
  * @grefs: of its op->nr pages
+ * @stayed: they were mapped all the time since they were armed
  * @ops: room for MOVER_MAX_PAGES
  * @extra_refs: (out) the sum, QUERY only
  *
  * One call of the module, and a second one where something is taken back: an
  * ARM that fails for one page leaves none armed, and a page that is home again
- * is disarmed. Returns an enum mig_status.
+ * is disarmed. A RESTORE of pages that are armed no more has been done before, if
+ * they stayed mapped; if not they have lost their contents, and it fails.
+ * Returns an enum mig_status.
  */
 uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
-		     struct xen_userptr_back_op *ops, uint32_t *extra_refs);
+		     bool stayed, struct xen_userptr_back_op *ops,
+		     uint32_t *extra_refs);
 
 #endif /* XU_MOVER_OPS_H */

@@ -293,6 +293,18 @@ static int copy_ram(struct mover *mover, uint32_t obj, uint32_t *handle)
 	return ret;
 }
 
+/*
+ * The import is what keeps the pages mapped when this process dies, and pages that
+ * are unmapped while they are revoked lose their contents: so it comes first.
+ */
+static int move_prepare(struct mover *mover, struct move *move)
+{
+	uint32_t ram;
+	int ret = copy_ram(mover, move->op.obj, &ram);
+
+	return ret ? ret : move_alloc(mover, move);
+}
+
 static int copy_start(struct mover *mover, struct move *move)
 {
 	uint64_t offset = (uint64_t)move->op.first * XENUSERPTR_PAGE_SIZE;
@@ -413,7 +425,8 @@ static void move_pages(struct mover *mover, struct move *move)
 		return;
 	}
 	move->status = mover_pages(mover->env->module, &move->op,
-				   grefs + move->op.first, mover->ops,
+				   grefs + move->op.first,
+				   mover->ram[move->op.obj] != 0, mover->ops,
 				   &move->extra_refs);
 }
 
@@ -423,7 +436,7 @@ static void move_op(struct mover *mover, struct move *move)
 
 	switch (move->op.type) {
 	case MIG_OP_ALLOC:
-		ret = move_alloc(mover, move);
+		ret = move_prepare(mover, move);
 		break;
 	case MIG_OP_FREE:
 		ret = move_free_vram(mover, move);

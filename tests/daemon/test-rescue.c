@@ -203,6 +203,23 @@ static struct process *process_new(void)
 	return p;
 }
 
+/*
+ * Without an import on the GPU's file, which outlives the worker, the module unmaps
+ * the object, and the hypervisor gives up what is revoked of it.
+ */
+static unsigned int worker_dies(const struct process *p)
+{
+	unsigned int i, lost = 0;
+
+	for (i = 0; i < PAGES && !journal_ram(&p->journal, OBJ); i++) {
+		lost += fake_module.rev_state[GREF + i] == FAKE_REV_REVOKED;
+		fake_module.rev_state[GREF + i] = FAKE_REV_NONE;
+	}
+	return lost;
+}
+
+static uint64_t rescuer_lost;	/* pages, by its own account */
+
 /* Is everything home? The @nth call of the rescuer fails, if it makes so many. */
 static bool second_life(int journal, unsigned int nth)
 {
@@ -217,6 +234,7 @@ static bool second_life(int journal, unsigned int nth)
 	if (!ret)
 		rounds(p, ROUNDS);
 	is_home = p->is_home;
+	rescuer_lost = p->status.mig_lost;
 	if (p->m.thread.run)
 		helper_stop(&p->m.thread);
 	fake_fail_set(0);
@@ -234,14 +252,17 @@ static bool die_and_rescue(unsigned int back, unsigned int life,
 
 	assert_true(journal >= 0);
 	first_life(p, journal, back, life);
+	assert_int_equal(worker_dies(p), 0);
 	is_home = second_life(journal, nth);
 	has_failed = nth && !is_home;
 	if (is_home) {
 		assert_int_equal(pages_away(), 0);
 		assert_int_equal(fake_gpu.vram, 0);
 	}
-	if (!nth)
+	if (!nth) {
 		assert_true(is_home);
+		assert_int_equal(rescuer_lost, 0);
+	}
 	process_free(p);
 	close(journal);
 	return has_failed;
@@ -263,6 +284,32 @@ static void test_dead_on_the_way_home(void **state)
 	(void)state;
 	for (life = 16; life < 40; life++)
 		die_and_rescue(16, life, 0);
+}
+
+/* Whatever the worker did with its import: what is lost is called lost. */
+static void test_lost_with_the_worker(void **state)
+{
+	unsigned int life, tried = 0, lost;
+
+	(void)state;
+	for (life = 0; life < 16; life++) {
+		struct process *p = process_new();
+		int journal = journal_create(&limits);
+
+		assert_true(journal >= 0);
+		first_life(p, journal, ROUNDS, life);
+		journal_set_ram(&p->journal, OBJ, 0);
+		lost = worker_dies(p);
+		if (lost) {
+			tried++;
+			assert_true(second_life(journal, 0));
+			assert_int_equal(rescuer_lost, lost);
+			assert_int_equal(fake_gpu.vram, 0);
+		}
+		process_free(p);
+		close(journal);
+	}
+	assert_true(tried > 0);
 }
 
 /* The rescuer dies too, after some rounds; another one goes on. */
@@ -306,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_on_the_way_out),
 		cmocka_unit_test(test_dead_on_the_way_home),
+		cmocka_unit_test(test_lost_with_the_worker),
 		cmocka_unit_test(test_dead_rescuer),
 		cmocka_unit_test(test_each_call_fails),
 	};

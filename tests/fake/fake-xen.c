@@ -248,10 +248,13 @@ static void fake_rev_op(struct xen_userptr_back_op *op)
 		op->status = fake_module.refuse_status;
 		return;
 	}
-	if (op->cmd != XEN_USERPTR_BACK_QUERY)
-		*state = next[op->cmd];
-	op->state = *state;
 	op->status = 0;
+	if (op->cmd == XEN_USERPTR_BACK_ARM || *state != FAKE_REV_NONE)
+		*state = op->cmd == XEN_USERPTR_BACK_QUERY ? *state :
+							     next[op->cmd];
+	else if (op->cmd != XEN_USERPTR_BACK_QUERY)
+		op->status = -16;	/* GNTST_bad_state */
+	op->state = *state;
 }
 
 int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)
