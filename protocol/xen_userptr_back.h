@@ -96,8 +96,9 @@ struct xen_userptr_back_map {
  * the grants of these pages are not active in the hypervisor.
  * Errors: -EINVAL (not a dma-buf of this descriptor, range, or a page in it
  * was given back before), -EBUSY (the GPU is busy with it, or an importer does
- * not drop its mapping; nothing changed), -EDQUOT, -ENOMEM, -EINTR (nothing changed), -ETIME (the pages are
- * given back as soon as the GPU is done, but nothing will tell), -EFAULT.
+ * not drop its mapping; nothing changed), -EDQUOT, -ENOMEM, -EINTR (nothing
+ * changed), -ETIME (the pages are given back as soon as the GPU is done, but
+ * nothing will tell), -EFAULT.
  */
 struct xen_userptr_back_trim {
 	/** @fd: dma-buf descriptor of MAP */
@@ -195,9 +196,10 @@ struct xen_userptr_back_op {
  *
  * In slices of 512; an operation that the hypervisor refuses has its own
  * status and does not stop the others. 8 operations or fewer need no memory.
- * A want of an armed page that is not answered in 5 s (by RESTORE or DISARM)
- * is answered by the module: RESTORE with OP_LOST, and a LOST record. The
- * last close of the descriptor gives all armed pages back; what was revoked
+ * A want of an armed page that is not answered (by RESTORE or DISARM) is
+ * answered by the module, RESTORE with OP_LOST and a LOST record: when there
+ * was no OPS call for want_timeout_ms (module parameter, 5000), and after
+ * want_limit_ms (60000) whatever was called. The last close of the descriptor gives all armed pages back; what was revoked
  * then is lost.
  * Errors: -EOPNOTSUPP (no XEN_USERPTR_BACK_FEATURE_REVOCABLE, or not for this
  * domain), -EACCES (the domain has not opted in any grant yet), -EBUSY

@@ -82,7 +82,7 @@ struct drm_xen_userptr_info {
 /**
  * struct drm_xen_userptr_vm_create - make a GPU address space
  *
- * It belongs to the open file. Errors: -EDQUOT, -ENODEV.
+ * It belongs to the open file. Errors: -EDQUOT, -ENOMEM, -ENODEV.
  */
 struct drm_xen_userptr_vm_create {
 	/** @flags: must be zero */
@@ -123,8 +123,9 @@ struct drm_xen_userptr_range {
  * unmaps the object from every address space. Pages that the program unmaps
  * (also by mremap) leave the object by themselves: they cannot be bound any
  * more, GPU accesses through older mappings reach a blank page, and the rest
- * of the object stays as it is. When all are gone the object is let go. READONLY is enforced by the
- * hypervisor and is needed for memory that the program may not write.
+ * of the object stays as it is. When all are gone the object is let go.
+ * READONLY is enforced by the hypervisor and is needed for memory that the
+ * program may not write.
  *
  * Errors, all before anything changes: -EINVAL (alignment, zero length,
  * overflow, unknown flag), -E2BIG (too many ranges or pages), -EFAULT
@@ -195,8 +196,9 @@ struct drm_xen_userptr_sync {
  * change is done when it returns. Errors: -EINVAL, -ENOENT, -E2BIG,
  * -ERANGE (outside of the GPU's range), -EACCES (writable map of a read-only
  * object), -EOPNOTSUPP (MAP_NULL without FEATURE_SPARSE), -ESTALE (that
- * part of the object was unmapped by the program), -EDQUOT, -ENOMEM, -EBUSY (too many on their
- * way), -ENODEV.
+ * part of the object was unmapped by the program), -EDQUOT, -EFAULT (an array
+ * cannot be read), -ENOMEM, -EBUSY (too many on their way), -ENODEV. -E2BIG is
+ * for more operations than INFO says, or more than 1024 syncs.
  */
 struct drm_xen_userptr_vm_bind {
 	/** @vm_id: of VM_CREATE */
@@ -209,7 +211,7 @@ struct drm_xen_userptr_vm_bind {
 	__u64 syncs;
 	/** @nr_ops: at most max_bind_ops of INFO */
 	__u32 nr_ops;
-	/** @nr_syncs: length of @syncs */
+	/** @nr_syncs: length of @syncs, at most 1024 */
 	__u32 nr_syncs;
 	/** @error_op: (out) on an error that one operation caused: its index */
 	__u32 error_op;
@@ -223,8 +225,10 @@ struct drm_xen_userptr_vm_bind {
  * Returns when the job is queued. A job that fails sets its out fences to an
  * error: -EFAULT (GPU fault), -ETIME (killed), -ECANCELED, -ENODATA (contents
  * are lost), -EIO, -ENODEV.
- * Errors of the call: -EINVAL, -ENOENT, -EBUSY (too many jobs), -ESTALE (an
- * object's memory was replaced, register it again), -ENODEV.
+ * Errors of the call: -EINVAL, -ENOENT, -E2BIG (more than 1024 syncs), -EFAULT
+ * (@syncs cannot be read), -EBUSY (too many jobs, or all 512 timelines of the
+ * device are used: an address space needs one per engine), -ESTALE (an object's
+ * memory was replaced, register it again), -ENOMEM, -ENODEV.
  */
 struct drm_xen_userptr_exec {
 	/** @vm_id: of VM_CREATE */
@@ -237,7 +241,7 @@ struct drm_xen_userptr_exec {
 	__u64 syncs;
 	/** @cmd_length: octets, a multiple of what the GPU wants */
 	__u32 cmd_length;
-	/** @nr_syncs: length of @syncs */
+	/** @nr_syncs: length of @syncs, at most 1024 */
 	__u32 nr_syncs;
 	/** @flags: must be zero */
 	__u32 flags;

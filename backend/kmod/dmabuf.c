@@ -3,8 +3,9 @@
  * An object as a dma-buf.
  *
  * A dynamic exporter whose memory never moves, so pin() succeeds. Mappings are
- * invalidated only when some pages are given back (trim.c). There is no CPU access: no mmap(), and no
- * vmap(), which a PV domain could not do with pages of another domain.
+ * invalidated only when some pages are given back (trim.c). There is no CPU
+ * access: no mmap(), and no vmap(), which a PV domain could not do with pages of
+ * another domain.
  * Importers that touch the memory by CPU go page by page through sg_page().
  *
  * Read-only objects: drivers import everything bidirectionally, so refusing

@@ -5,9 +5,8 @@
  * First stop of walk A in the backend domain: userptrd opens the device, binds
  * it to a guest (bind.c), maps grants (map.c) into dma-bufs (dmabuf.c),
  * gives parts of them back (trim.c), and reads a record (record.c) when one has
- * been unmapped (unmap.c). Walk B comes
- * through OPS (revoke.c) and the wants (channel.c, want.c). This file only
- * opens, closes and dispatches. No locks.
+ * been unmapped (unmap.c). Walk B comes through OPS (revoke.c) and the wants
+ * (channel.c, want.c). This file only opens, closes and dispatches. No locks.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>

@@ -2,11 +2,11 @@
 /*
  * TRIM: some pages of an object go back to the guest, the rest stays.
  *
- * The pages move to an object of their own, which takes
- * over their grants and the fences of all work so far, and ends as every object
- * does (unmap.c). In the old object a blank page stands in their place, so that
- * its size and the offsets of importers stay true. Importers drop their mappings
- * before the change and see the blank page when they map again.
+ * The pages move to an object of their own, which takes over their grants and the
+ * fences of all work so far, and ends as every object does (unmap.c). In the old
+ * object a blank page stands in their place, so that its size and the offsets of
+ * importers stay true. Importers drop their mappings before the change and see the
+ * blank page when they map again.
  *
  * The lock of the dma-buf's reservation covers the change; nothing else.
  */

@@ -149,6 +149,9 @@ int xuptr_unregister(struct xuptr_device *device, uint32_t object);
 /** map addresses that read as zero (XUPTR_FEATURE_SPARSE) */
 #define XUPTR_OP_MAP_NULL	3
 
+/** Syncs of one xuptr_bind() or xuptr_exec(). */
+#define XUPTR_MAX_SYNCS		1024U
+
 /** One change of an address space. */
 struct xuptr_bind {
 	uint32_t op;		/* XUPTR_OP_* */
@@ -172,8 +175,10 @@ struct xuptr_sync {
  *	an error (written on failure only)
  *
  * Without @syncs the change is done when the call returns. Errors: -EINVAL,
- * -ENOENT, -E2BIG, -ERANGE, -EACCES, -ESTALE (that part of the object was
- * unmapped by the program), -EDQUOT, -ENOMEM, -ENODEV.
+ * -ENOENT, -E2BIG (more operations than max_bind_ops, or more than
+ * XUPTR_MAX_SYNCS syncs), -ERANGE, -EACCES, -ESTALE (that part of the object was
+ * unmapped by the program), -EOPNOTSUPP (MAP_NULL without XUPTR_FEATURE_SPARSE),
+ * -EBUSY (too many changes on their way), -EDQUOT, -ENOMEM, -ENODEV.
  */
 int xuptr_bind(struct xuptr_device *device, uint32_t vm,
 	       const struct xuptr_bind *ops, uint32_t nr_ops,
@@ -194,8 +199,9 @@ int xuptr_unmap(struct xuptr_device *device, uint32_t vm, uint64_t gpu_va,
  * @cmd_length: octets
  *
  * Returns when the job is queued. A job that fails sets its out fences to an
- * error (xuptr_fence_wait() returns it). Errors: -EINVAL, -ENOENT, -EBUSY,
- * -ESTALE, -ENOMEM, -ENODEV.
+ * error (xuptr_fence_wait() returns it). Errors: -EINVAL, -ENOENT, -E2BIG (more
+ * than XUPTR_MAX_SYNCS syncs), -EBUSY (too many jobs, or too many address spaces
+ * and engines in use), -ESTALE, -ENOMEM, -ENODEV.
  */
 int xuptr_exec(struct xuptr_device *device, uint32_t vm, uint32_t engine,
 	       uint64_t cmd_va, uint32_t cmd_length,
@@ -207,6 +213,8 @@ int xuptr_exec(struct xuptr_device *device, uint32_t vm, uint32_t engine,
  * The caller owns it until xuptr_fence_destroy(). Errors: -ENOMEM, -ENODEV.
  */
 int xuptr_fence_create(struct xuptr_device *device, uint32_t *syncobj);
+
+/** xuptr_fence_destroy() - give it up; what waits for it goes on. Errors: -EINVAL */
 int xuptr_fence_destroy(struct xuptr_device *device, uint32_t syncobj);
 
 /**
@@ -263,7 +271,8 @@ int xuptr_lost_signal(struct xuptr_device *device, int signal);
  * @timeout: nanoseconds from now, 0: don't wait, negative: for ever
  *
  * Of objects that were registered through @device with XUPTR_TELL_LOST. Or poll
- * xuptr_fd() for POLLIN. Up to 128 are kept unread. Errors: -ETIMEDOUT.
+ * xuptr_fd() for POLLIN. Up to 128 are kept unread. Errors: -ETIMEDOUT,
+ * -EPROTO (an event of another kind; it is gone).
  */
 int xuptr_lost_read(struct xuptr_device *device, int64_t timeout,
 		    struct xuptr_lost *lost);
