@@ -315,20 +315,49 @@ int migrator_move(struct migrator *m, uint32_t obj, uint32_t first, uint32_t nr,
 
 	if (obj >= m->env->max_objects || m->object[obj] == OBJECT_UNKNOWN)
 		return -ENOENT;
+	if (m->stays_home && place != MIG_PLACE_RAM)
+		return -EBUSY;
+	return migrator_feed(m, &ev);
+}
+
+/* What was brought home stays there with a policy that moves nothing by itself. */
+static int settings_feed(struct migrator *m)
+{
+	struct mig_settings settings = m->settings;
+	struct mig_event ev = {
+		.type = MIG_EV_SETTINGS,
+		.settings = &settings,
+	};
+
+	if (m->stays_home)
+		settings.policy = MIG_POLICY_MANUAL;
 	return migrator_feed(m, &ev);
 }
 
 int migrator_set(struct migrator *m, const struct mig_settings *settings)
 {
-	struct mig_event ev = {
-		.type = MIG_EV_SETTINGS,
-		.settings = settings,
-	};
-
 	if (!mig_settings_valid(settings))
 		return -EINVAL;
 	m->settings = *settings;
-	return migrator_feed(m, &ev);
+	return settings_feed(m);
+}
+
+int migrator_leave_home(struct migrator *m)
+{
+	if (!m->stays_home || m->coming_home)
+		return 0;
+	m->stays_home = false;
+	return settings_feed(m);
+}
+
+bool migrator_has_lost(const struct migrator *m)
+{
+	uint32_t obj;
+
+	for (obj = 0; obj < m->env->max_objects; obj++)
+		if (m->object[obj] == OBJECT_LOST)
+			return true;
+	return false;
 }
 
 uint32_t migrator_pages(const struct migrator *m, uint32_t obj)
@@ -339,19 +368,14 @@ uint32_t migrator_pages(const struct migrator *m, uint32_t obj)
 	return pages.home + pages.vram + pages.lost;
 }
 
-/* By hand, each object, with a policy that moves nothing by itself. */
+/* By hand, each object. */
 int migrator_bring_home(struct migrator *m)
 {
-	struct mig_settings settings = m->settings;
-	struct mig_event ev = {
-		.type = MIG_EV_SETTINGS,
-		.settings = &settings,
-	};
 	uint32_t obj;
 	int ret;
 
-	settings.policy = MIG_POLICY_MANUAL;
-	ret = migrator_feed(m, &ev);
+	m->stays_home = true;
+	ret = settings_feed(m);
 	for (obj = 0; !ret && obj < m->env->max_objects; obj++) {
 		if (m->object[obj] == OBJECT_UNKNOWN)
 			continue;

@@ -53,6 +53,7 @@ struct migrator {
 	uint32_t vm_life[MIG_MAX_VMS]; /* of each: work_vm_life(); 0: none */
 	uint8_t *object;	/* by slot: enum migrator_object */
 	bool coming_home;
+	bool stays_home;	/* what came home, until migrator_leave_home() */
 	int error;		/* of an event that was given in an op */
 
 	/* gate.c */
@@ -115,14 +116,26 @@ int migrator_job_end(struct migrator *m, uint32_t vm, uint32_t *status);
 /** migrator_advise() - the core accepted this ADVISE */
 int migrator_advise(struct migrator *m, const struct xen_userptrif_advise *req);
 
-/** migrator_move() - by hand: pages of an object, enum mig_place */
+/**
+ * migrator_move() - by hand: pages of an object, enum mig_place
+ *
+ * -EBUSY: nothing may leave home now.
+ */
 int migrator_move(struct migrator *m, uint32_t obj, uint32_t first, uint32_t nr,
 		  uint32_t place);
 
 /** migrator_bring_home() - everything, and keep it there; then m->home() */
 int migrator_bring_home(struct migrator *m);
+/** migrator_leave_home() - after m->home(): the policy may move things again */
+int migrator_leave_home(struct migrator *m);
+/** migrator_has_lost() - contents of an object are gone */
+bool migrator_has_lost(const struct migrator *m);
 
-/** migrator_set() - new settings; -EINVAL if they contradict each other */
+/**
+ * migrator_set() - new settings; -EINVAL if they contradict each other
+ *
+ * A new policy begins when things may leave home.
+ */
 int migrator_set(struct migrator *m, const struct mig_settings *settings);
 
 /* Between migrator.c, migrator-ops.c and gate.c. */

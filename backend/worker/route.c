@@ -65,16 +65,16 @@ static int route_quiesce(struct route *route, const struct core_op *op)
 	return migrator_bring_home(route->migrator);
 }
 
-/* The policy goes on; a guest that is being suspended gives it nothing to do. */
+/* The policy waits for the next job: the guest may be saved now. */
 int route_home(struct route *route)
 {
 	if (!route->quiescing)
 		return 0;
 	status_add(&route->status->responses, 1);
 	route->quiescing = false;
-	if (ring_put(route->ring, &route->quiesced.rsp))
-		return -EPROTO;
-	return migrator_set(route->migrator, &route->migrator->settings);
+	if (migrator_has_lost(route->migrator))
+		route->quiesced.rsp.status = XENUSERPTR_STATUS_LOST;
+	return ring_put(route->ring, &route->quiesced.rsp) ? -EPROTO : 0;
 }
 
 static int route_respond(struct route *route, const struct core_op *op)
@@ -153,13 +153,15 @@ int route_request(struct route *route,
 		.type = CORE_EV_REQUEST,
 		.untrusted_req = untrusted_req,
 	};
-
-	int ret;
+	int ret = 0;
 
 	status_add(&route->status->requests, 1);
 	PROBE2(request, untrusted_req->id, untrusted_req->operation);
 	route->untrusted_req = untrusted_req;
-	ret = route_step(route, &event);
+	if (route->migrator && untrusted_req->operation == XENUSERPTR_OP_EXEC)
+		ret = migrator_leave_home(route->migrator);
+	if (!ret)
+		ret = route_step(route, &event);
 	route->untrusted_req = NULL;
 	return ret;
 }

@@ -3,7 +3,8 @@
  * A worker moves an object to VRAM and home and dies at some point of it; a
  * rescuer takes over from the journal. With fakes of module and GPU: what is
  * said to be home is home, and no VRAM is left. Then with each call of the
- * rescuer failing in turn.
+ * rescuer failing in turn. And one that lives on: what came home for a guest that is
+ * saved stays there.
  */
 #include "cm.h"
 
@@ -154,14 +155,19 @@ static void object_map(struct process *p)
 	assert_int_equal(migrator_before_done(&p->m, &work), 0);
 }
 
-/* Out, and home from @back on; dead after @life rounds. */
-static void first_life(struct process *p, int journal, unsigned int back,
-		       unsigned int life)
+static void worker_start(struct process *p, int journal)
 {
 	memset(&fake_gpu, 0, sizeof(fake_gpu));
 	memset(&fake_module, 0, sizeof(fake_module));
 	assert_int_equal(process_start(p, journal), 0);
 	object_map(p);
+}
+
+/* Out, and home from @back on; dead after @life rounds. */
+static void first_life(struct process *p, int journal, unsigned int back,
+		       unsigned int life)
+{
+	worker_start(p, journal);
 	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM), 0);
 	rounds(p, life < back ? life : back);
 	if (life > back) {
@@ -348,9 +354,54 @@ static void test_each_call_fails(void **state)
 	assert_true(failed > 5);
 }
 
+/* Of what is advised to be in VRAM nothing goes there before it may. */
+static void test_stays_home(void **state)
+{
+	struct mig_event advise = {
+		.type = MIG_EV_ADVISE,
+		.obj = OBJ,
+		.nr = PAGES,
+		.advice = XENUSERPTR_ADVICE_PREFER_VRAM,
+	};
+	struct mig_settings settings = mig_settings_default;
+	int journal = journal_create(&limits);
+	struct process *p = process_new();
+
+	(void)state;
+	worker_start(p, journal);
+	settings.policy = MIG_POLICY_HINT;
+	settings.vram_pages = 1024;
+	settings.vram_page = 1;
+	settings.hold_ms = 1;
+	settings.hold_max_ms = 1;
+	assert_int_equal(migrator_set(&p->m, &settings), 0);
+	assert_int_equal(migrator_feed(&p->m, &advise), 0);
+	rounds(p, ROUNDS);
+	assert_int_equal(pages_away(), PAGES);
+	assert_int_equal(migrator_bring_home(&p->m), 0);
+	rounds(p, ROUNDS);
+	assert_true(p->is_home);
+	p->is_home = false;
+	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM),
+			 -EBUSY);
+	assert_int_equal(migrator_set(&p->m, &settings), 0);
+	rounds(p, 20);
+	assert_int_equal(pages_away(), 0);
+	assert_false(migrator_has_lost(&p->m));
+	assert_int_equal(migrator_leave_home(&p->m), 0);
+	rounds(p, ROUNDS);
+	assert_int_equal(pages_away(), PAGES);
+	p->m.object[OBJ] = OBJECT_LOST;
+	assert_true(migrator_has_lost(&p->m));
+	helper_stop(&p->m.thread);
+	process_free(p);
+	close(journal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stays_home),
 		cmocka_unit_test(test_dead_on_the_way_out),
 		cmocka_unit_test(test_dead_on_the_way_home),
 		cmocka_unit_test(test_lost_with_the_worker),
