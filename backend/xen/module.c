@@ -116,9 +116,3 @@ int module_read(int module, struct xen_userptr_back_record *record)
 		return errno == EAGAIN ? 0 : -errno;
 	return ret == 0 ? 0 : -EIO;
 }
-
-int module_stats(int module, struct xen_userptr_back_stats *stats)
-{
-	memset(stats, 0, sizeof(*stats));
-	return ioctl(module, XEN_USERPTR_BACK_STATS, stats) == 0 ? 0 : -errno;
-}

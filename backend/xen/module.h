@@ -62,7 +62,4 @@ int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr);
  */
 int module_read(int module, struct xen_userptr_back_record *record);
 
-/** module_stats() - counters of this descriptor; 0 or -errno */
-int module_stats(int module, struct xen_userptr_back_stats *stats);
-
 #endif /* XU_MODULE_H */

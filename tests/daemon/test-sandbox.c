@@ -95,7 +95,7 @@ static void do_module_calls(void *arg)
 {
 	static const unsigned long calls[] = {
 		XEN_USERPTR_BACK_MAP, XEN_USERPTR_BACK_TRIM,
-		XEN_USERPTR_BACK_STATS, XEN_USERPTR_BACK_WRITE,
+		XEN_USERPTR_BACK_OPS, XEN_USERPTR_BACK_WRITE,
 	};
 	size_t i;
 
