@@ -114,6 +114,7 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  *           domain chose by GNTREV_ALLOW_lost_crash happens.  That is refused
  *           with GNTST_permission_denied for a page which was revoked through
  *           read-only mappings: nobody could have changed it.
+ *           With GNTREV_OP_disarm the page is disarmed as well.
  * REPLACE_RAM, REPLACE_MMIO
  *           back a revoked page by <frame>: a gfn of the caller, or a machine
  *           frame to which the caller has I/O memory access.
@@ -166,6 +167,7 @@ typedef struct gnttab_revocable_op gnttab_revocable_op_t;
 
 #define GNTREV_OP_writes          (1U << 0)   /* REVOKE */
 #define GNTREV_OP_lost            (1U << 1)   /* RESTORE */
+#define GNTREV_OP_disarm          (1U << 2)   /* RESTORE */
 
 #define GNTREV_STATE_none         0   /* not armed */
 #define GNTREV_STATE_home         1   /* armed, the guest has full access */

@@ -175,6 +175,8 @@ struct xen_userptr_back_stats {
 #define XEN_USERPTR_BACK_OP_WRITES	(1U << 0)
 /* RESTORE: the contents are given up. */
 #define XEN_USERPTR_BACK_OP_LOST	(1U << 1)
+/* RESTORE: disarm the page as well. */
+#define XEN_USERPTR_BACK_OP_DISARM	(1U << 2)
 
 /* Most operations of one OPS. */
 #define XEN_USERPTR_BACK_OPS_MAX	(1U << 16)

@@ -232,15 +232,16 @@ int back_channel_open(struct back_binding *binding);
 void back_channel_close(struct back_binding *binding);
 
 /* want.c: all under ops_lock, but for the deadline work */
-/* 0 or -ENOMEM; a want that exists already is fine. */
-int back_want_add(struct back_binding *binding, u32 gref);
+/* The one that exists already, or a new one; NULL without memory. */
+struct back_want *back_want_add(struct back_binding *binding, u32 gref);
+/* The entry stays as long as ops_lock is held; NULL if there is none. */
+struct back_want *back_want_find(struct back_binding *binding, u32 gref);
 void back_want_drop(struct back_binding *binding, u32 gref);
-/* Drops it unless the hypervisor says that the page is armed. */
-void back_want_forget(struct back_binding *binding, u32 gref);
-/* A value to give to back_want_answered() after the operation. */
-u32 back_want_events(struct back_binding *binding, u32 gref);
-/* The page is accessible: unless a newer want came, nobody waits. */
-void back_want_answered(struct back_binding *binding, u32 gref, u32 events);
+/* Drops it unless the hypervisor says that the page is armed; whether it did. */
+bool back_want_forget(struct back_binding *binding, u32 gref);
+/* The page is accessible: unless a want came after so many events, nobody waits. */
+void back_want_answered(struct back_binding *binding, struct back_want *want,
+			u32 events);
 void back_want_deadline_work(struct work_struct *work);
 /* The grefs of an object are unmapped: forget those that are armed no more. */
 void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr);

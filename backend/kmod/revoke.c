@@ -26,9 +26,16 @@ bool back_revocable;
 struct back_slice {
 	u32 nr;
 	u32 capacity;
+	bool dropped;		/* an entry is gone: wants[] may be out of date */
 	struct xen_userptr_back_op *user;
 	struct gnttab_revocable_op *xen;
-	u32 *events;		/* of back_want_events(); ARM: 1 = no memory */
+	struct back_slice_want *wants;
+};
+
+/* Of a page: NULL if it is not armed (ARM: there is no memory for it). */
+struct back_slice_want {
+	struct back_want *want;
+	u32 events;		/* before the operation */
 };
 
 /* A hypervisor without the series does not know the call. */
@@ -60,7 +67,8 @@ static bool back_op_valid(const struct xen_userptr_back_op *op)
 	case XEN_USERPTR_BACK_REVOKE:
 		return !(op->flags & ~XEN_USERPTR_BACK_OP_WRITES);
 	case XEN_USERPTR_BACK_RESTORE:
-		return !(op->flags & ~XEN_USERPTR_BACK_OP_LOST);
+		return !(op->flags & ~(XEN_USERPTR_BACK_OP_LOST |
+				       XEN_USERPTR_BACK_OP_DISARM));
 	default:
 		return false;
 	}
@@ -85,7 +93,8 @@ static u8 back_op_cmd(u8 cmd)
 static u8 back_op_flags(u8 flags)
 {
 	return (flags & XEN_USERPTR_BACK_OP_WRITES ? GNTREV_OP_writes : 0) |
-	       (flags & XEN_USERPTR_BACK_OP_LOST ? GNTREV_OP_lost : 0);
+	       (flags & XEN_USERPTR_BACK_OP_LOST ? GNTREV_OP_lost : 0) |
+	       (flags & XEN_USERPTR_BACK_OP_DISARM ? GNTREV_OP_disarm : 0);
 }
 
 /*
@@ -97,6 +106,7 @@ static void back_op_begin(struct back_binding *binding, struct back_slice *s,
 {
 	const struct xen_userptr_back_op *user = &s->user[i];
 	struct gnttab_revocable_op *xen = &s->xen[i];
+	struct back_want *want;
 
 	*xen = (struct gnttab_revocable_op){
 		.dom = binding->domid,
@@ -105,15 +115,13 @@ static void back_op_begin(struct back_binding *binding, struct back_slice *s,
 		.ref = user->gref,
 		.status = GNTST_general_error,
 	};
-	if (user->cmd != XEN_USERPTR_BACK_ARM) {
-		s->events[i] = back_want_events(binding, user->gref);
-		return;
-	}
-	s->events[i] = 0;
-	if (back_want_add(binding, user->gref)) {
-		s->events[i] = 1;
+	want = user->cmd == XEN_USERPTR_BACK_ARM ?
+		back_want_add(binding, user->gref) :
+		back_want_find(binding, user->gref);
+	if (!want && user->cmd == XEN_USERPTR_BACK_ARM)
 		xen->cmd = GNTREV_CMD_query;
-	}
+	s->wants[i].want = want;
+	s->wants[i].events = want ? READ_ONCE(want->events) : 0;
 }
 
 static bool back_state_open(u8 state)
@@ -127,6 +135,8 @@ static void back_op_end(struct back_binding *binding, struct back_slice *s,
 {
 	struct xen_userptr_back_op *user = &s->user[i];
 	const struct gnttab_revocable_op *xen = &s->xen[i];
+	struct back_want *want = s->dropped ? back_want_find(binding, user->gref) :
+					      s->wants[i].want;
 	bool okay = xen->status == GNTST_okay;
 
 	user->status = xen->status;
@@ -134,14 +144,18 @@ static void back_op_end(struct back_binding *binding, struct back_slice *s,
 	user->waiters = xen->waiters;
 	user->extra_refs = xen->extra_refs;
 	user->detail = xen->frame;
-	if (user->cmd == XEN_USERPTR_BACK_ARM && s->events[i])
+	if (user->cmd == XEN_USERPTR_BACK_ARM && !s->wants[i].want)
 		user->status = GNTST_no_space;
-	if (okay && xen->state == GNTREV_STATE_none)
+	if (!want)
+		return;
+	if (okay && xen->state == GNTREV_STATE_none) {
 		back_want_drop(binding, user->gref);
-	else if (user->cmd == XEN_USERPTR_BACK_ARM && !okay)
-		back_want_forget(binding, user->gref);
-	else if (okay && (back_state_open(xen->state) || !xen->waiters))
-		back_want_answered(binding, user->gref, s->events[i]);
+		s->dropped = true;
+	} else if (user->cmd == XEN_USERPTR_BACK_ARM && !okay) {
+		s->dropped |= back_want_forget(binding, user->gref);
+	} else if (okay && (back_state_open(xen->state) || !xen->waiters)) {
+		back_want_answered(binding, want, s->wants[i].events);
+	}
 }
 
 static int back_slice_run(struct back_binding *binding, struct back_slice *s)
@@ -154,6 +168,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	ret = back_channel_open(binding);
 	if (ret)
 		goto unlock;
+	s->dropped = false;
 	for (i = 0; i < s->nr; i++)
 		back_op_begin(binding, s, i);
 	ret = HYPERVISOR_grant_table_op(GNTTABOP_revocable_op, s->xen, s->nr);
@@ -206,12 +221,12 @@ static int back_ops_small(struct back_binding *binding,
 {
 	struct xen_userptr_back_op user[BACK_OPS_SMALL];
 	struct gnttab_revocable_op xen[BACK_OPS_SMALL];
-	u32 events[BACK_OPS_SMALL];
+	struct back_slice_want wants[BACK_OPS_SMALL];
 	struct back_slice s = {
 		.capacity = BACK_OPS_SMALL,
 		.user = user,
 		.xen = xen,
-		.events = events,
+		.wants = wants,
 	};
 
 	return back_slices_run(binding, &s, args);
@@ -225,11 +240,10 @@ static int back_ops_large(struct back_binding *binding,
 
 	s.user = kvmalloc_array(s.capacity, sizeof(*s.user), GFP_KERNEL_ACCOUNT);
 	s.xen = kvmalloc_array(s.capacity, sizeof(*s.xen), GFP_KERNEL_ACCOUNT);
-	s.events = kvmalloc_array(s.capacity, sizeof(*s.events),
-				  GFP_KERNEL_ACCOUNT);
-	if (s.user && s.xen && s.events)
+	s.wants = kvmalloc_array(s.capacity, sizeof(*s.wants), GFP_KERNEL_ACCOUNT);
+	if (s.user && s.xen && s.wants)
 		ret = back_slices_run(binding, &s, args);
-	kvfree(s.events);
+	kvfree(s.wants);
 	kvfree(s.xen);
 	kvfree(s.user);
 	return ret;

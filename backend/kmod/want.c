@@ -57,19 +57,24 @@ static unsigned int back_want_most_looks(void)
 	return max(READ_ONCE(want_limit_ms) / back_want_interval_ms(), BACK_WANT_LOOKS);
 }
 
+struct back_want *back_want_find(struct back_binding *binding, u32 gref)
+{
+	lockdep_assert_held(&binding->ops_lock);
+	return xa_load(&binding->wants, gref);
+}
+
 /* Must not wait for storage, which may be the same guest's. */
-int back_want_add(struct back_binding *binding, u32 gref)
+struct back_want *back_want_add(struct back_binding *binding, u32 gref)
 {
 	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT;
-	struct back_want *want;
+	struct back_want *want = back_want_find(binding, gref);
 	int ret;
 
-	lockdep_assert_held(&binding->ops_lock);
-	if (xa_load(&binding->wants, gref))
-		return 0;
+	if (want)
+		return want;
 	want = back_fault() ? NULL : kzalloc(sizeof(*want), gfp);
 	if (!want)
-		return -ENOMEM;
+		return NULL;
 	INIT_LIST_HEAD(&want->record.link);
 	INIT_LIST_HEAD(&want->pending);
 	want->record.data.type = XEN_USERPTR_BACK_WANT;
@@ -77,10 +82,10 @@ int back_want_add(struct back_binding *binding, u32 gref)
 	ret = back_fault() ? -ENOMEM : xa_insert(&binding->wants, gref, want, gfp);
 	if (ret) {
 		kfree(want);
-		return -ENOMEM;
+		return NULL;
 	}
 	atomic64_inc(&binding->armed);
-	return 0;
+	return want;
 }
 
 void back_want_drop(struct back_binding *binding, u32 gref)
@@ -111,34 +116,28 @@ static bool back_want_armed(struct back_binding *binding, u32 gref,
 }
 
 /* ARM was refused: the page may have been armed before, or never. */
-void back_want_forget(struct back_binding *binding, u32 gref)
+bool back_want_forget(struct back_binding *binding, u32 gref)
 {
 	struct gnttab_revocable_op op;
 
-	if (!back_want_armed(binding, gref, &op))
-		back_want_drop(binding, gref);
+	if (back_want_armed(binding, gref, &op))
+		return false;
+	back_want_drop(binding, gref);
+	return true;
 }
 
-u32 back_want_events(struct back_binding *binding, u32 gref)
+/*
+ * Most operations concern pages that nobody waits for. A want that is added to the list
+ * after this look is found to be answered at its deadline.
+ */
+void back_want_answered(struct back_binding *binding, struct back_want *want,
+			u32 events)
 {
-	struct back_want *want;
-	u32 events = 0;
-
+	lockdep_assert_held(&binding->ops_lock);
+	if (list_empty_careful(&want->pending))
+		return;
 	spin_lock(&binding->record_lock);
-	want = xa_load(&binding->wants, gref);
-	if (want)
-		events = want->events;
-	spin_unlock(&binding->record_lock);
-	return events;
-}
-
-void back_want_answered(struct back_binding *binding, u32 gref, u32 events)
-{
-	struct back_want *want;
-
-	spin_lock(&binding->record_lock);
-	want = xa_load(&binding->wants, gref);
-	if (want && want->events == events)
+	if (want->events == events)
 		list_del_init(&want->pending);
 	spin_unlock(&binding->record_lock);
 }
@@ -164,7 +163,7 @@ void back_want_event(struct back_binding *binding,
 		data->type = XEN_USERPTR_BACK_WANT;
 		data->access |= fault->access;
 		data->waiters = fault->waiters;
-		want->events++;
+		WRITE_ONCE(want->events, want->events + 1);
 		if (list_empty(&want->pending)) {
 			back_want_begin(binding, want);
 			want->deadline = jiffies + back_want_interval();
@@ -263,16 +262,18 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 static void back_want_give_back(struct back_binding *binding, u32 gref,
 				u32 events)
 {
+	struct back_want *want = back_want_find(binding, gref);
 	struct gnttab_revocable_op op;
 	bool lost;
 
-	lockdep_assert_held(&binding->ops_lock);
+	if (!want)
+		return;
 	if (!back_want_armed(binding, gref, &op)) {
 		back_want_drop(binding, gref);
 		return;
 	}
 	if (!op.waiters) {
-		back_want_answered(binding, gref, events);
+		back_want_answered(binding, want, events);
 		return;
 	}
 	lost = op.state != GNTREV_STATE_wrevoked;
@@ -286,7 +287,7 @@ static void back_want_give_back(struct back_binding *binding, u32 gref,
 				    binding->domid, gref, op.status);
 		return;
 	}
-	back_want_answered(binding, gref, events);
+	back_want_answered(binding, want, events);
 	if (lost)
 		back_want_lost(binding, gref);
 }

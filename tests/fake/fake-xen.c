@@ -254,6 +254,8 @@ static void fake_rev_op(struct xen_userptr_back_op *op)
 							     next[op->cmd];
 	else if (op->cmd != XEN_USERPTR_BACK_QUERY)
 		op->status = -16;	/* GNTST_bad_state */
+	if (!op->status && op->flags & XEN_USERPTR_BACK_OP_DISARM)
+		*state = FAKE_REV_NONE;
 	op->state = *state;
 }
 

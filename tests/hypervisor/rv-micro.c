@@ -150,6 +150,8 @@ static const struct {
 	{ "arm, flag", GNTST_general_error, { .flags = GNTREV_OP_lost } },
 	{ "revoke, flag of restore", GNTST_general_error, { .cmd = GNTREV_CMD_revoke, .flags = GNTREV_OP_lost } },
 	{ "restore, flag of revoke", GNTST_general_error, { .cmd = GNTREV_CMD_restore, .flags = GNTREV_OP_writes } },
+	{ "restore, unknown flag", GNTST_general_error, { .cmd = GNTREV_CMD_restore, .flags = GNTREV_OP_disarm << 1 } },
+	{ "revoke, flag of restore", GNTST_general_error, { .cmd = GNTREV_CMD_revoke, .flags = GNTREV_OP_disarm } },
 	{ "revoke, frame", GNTST_general_error, { .cmd = GNTREV_CMD_revoke, .frame = 1 } },
 	{ "replace, flag", GNTST_general_error, { .cmd = GNTREV_CMD_replace_ram, .flags = 1 } },
 	{ "arm of a reference that dom0 lacks", GNTST_bad_gntref, { .ref = ~0U } },

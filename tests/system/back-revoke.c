@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <xen/grant_table.h>
 
@@ -60,13 +61,14 @@ static int bound_revocable(void)
 	return fd;
 }
 
-static void all_op(int fd, uint8_t cmd, uint8_t state)
+static void all_op(int fd, uint8_t cmd, uint8_t flags, uint8_t state)
 {
 	struct xen_userptr_back_op ops[BATCH] = { 0 };
 	uint32_t n = ngrefs < BATCH ? ngrefs : BATCH;
 
 	for (uint32_t i = 0; i < n; i++)
-		ops[i] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = cmd };
+		ops[i] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = cmd,
+						       .flags = flags };
 	CHECK(ops_call(fd, ops, n) == 0);
 	for (uint32_t i = 0; i < n; i++)
 		CHECK(ops[i].status == GNTST_okay && ops[i].state == state);
@@ -79,7 +81,7 @@ static int armed(int *dmabuf)
 
 	*dmabuf = map(fd, 0, ngrefs, 1);
 	CHECK(*dmabuf >= 0);
-	all_op(fd, XEN_USERPTR_BACK_ARM, GNTREV_STATE_home);
+	all_op(fd, XEN_USERPTR_BACK_ARM, 0, GNTREV_STATE_home);
 	CHECK(stats(fd).armed == ngrefs);
 	return fd;
 }
@@ -88,7 +90,7 @@ static void let_go(int fd, int dmabuf)
 {
 	struct xen_userptr_back_record r;
 
-	all_op(fd, XEN_USERPTR_BACK_DISARM, GNTREV_STATE_none);
+	all_op(fd, XEN_USERPTR_BACK_DISARM, 0, GNTREV_STATE_none);
 	CHECK(stats(fd).armed == 0);
 	close(dmabuf);
 	do
@@ -203,9 +205,16 @@ static void test_batches(void)
 	int dmabuf, fd = armed(&dmabuf);
 
 	for (int n = 0; n < 30; n++) {
-		all_op(fd, XEN_USERPTR_BACK_REVOKE, GNTREV_STATE_revoked);
+		all_op(fd, XEN_USERPTR_BACK_REVOKE, 0, GNTREV_STATE_revoked);
 		CHECK(readable(fd, EVENT_MS));
-		all_op(fd, XEN_USERPTR_BACK_RESTORE, GNTREV_STATE_home);
+		if (n & 1) {
+			all_op(fd, XEN_USERPTR_BACK_RESTORE, 0, GNTREV_STATE_home);
+			continue;
+		}
+		all_op(fd, XEN_USERPTR_BACK_RESTORE, XEN_USERPTR_BACK_OP_DISARM,
+		       GNTREV_STATE_none);
+		CHECK(stats(fd).armed == 0);
+		all_op(fd, XEN_USERPTR_BACK_ARM, 0, GNTREV_STATE_home);
 	}
 	CHECK(stats(fd).lost == 0);
 	let_go(fd, dmabuf);
@@ -322,13 +331,64 @@ static void test_close_gives_back(void)
 {
 	int dmabuf, fd = armed(&dmabuf);
 
-	all_op(fd, XEN_USERPTR_BACK_REVOKE, GNTREV_STATE_revoked);
+	all_op(fd, XEN_USERPTR_BACK_REVOKE, 0, GNTREV_STATE_revoked);
 	CHECK(readable(fd, EVENT_MS));
 	close(fd);
 	/* Still mapped, but nothing is armed: another descriptor may begin. */
 	fd = bound_revocable();
 	op_okay(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0], GNTREV_STATE_none);
 	close(dmabuf);
+	close(fd);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Not a test: batches of all pages, which nobody touches; of each the shortest time. Those
+ * without a name only prepare.
+ */
+static void test_bench(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t cmd, flags, state;
+	} steps[] = {
+		{ "arm", XEN_USERPTR_BACK_ARM, 0, GNTREV_STATE_home },
+		{ "query", XEN_USERPTR_BACK_QUERY, 0, GNTREV_STATE_home },
+		{ "revoke", XEN_USERPTR_BACK_REVOKE, 0, GNTREV_STATE_revoked },
+		{ "restore", XEN_USERPTR_BACK_RESTORE, 0, GNTREV_STATE_home },
+		{ "disarm", XEN_USERPTR_BACK_DISARM, 0, GNTREV_STATE_none },
+		{ NULL, XEN_USERPTR_BACK_ARM, 0, GNTREV_STATE_home },
+		{ NULL, XEN_USERPTR_BACK_REVOKE, 0, GNTREV_STATE_revoked },
+		{ "restore_disarm", XEN_USERPTR_BACK_RESTORE,
+		  XEN_USERPTR_BACK_OP_DISARM, GNTREV_STATE_none },
+	};
+	uint64_t start, took, best[sizeof(steps) / sizeof(steps[0])];
+	int fd, dmabuf, rounds = argument ? atoi(argument) : 8;
+
+	fd = armed(&dmabuf);
+	all_op(fd, XEN_USERPTR_BACK_DISARM, 0, GNTREV_STATE_none);
+	memset(best, 0xff, sizeof(best));
+	for (int n = 0; n < rounds; n++)
+		for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+			start = now_ns();
+			all_op(fd, steps[k].cmd, steps[k].flags, steps[k].state);
+			took = now_ns() - start;
+			if (took < best[k])
+				best[k] = took;
+		}
+	for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++)
+		if (steps[k].name)
+			printf("module_%s_page %llu ns\n", steps[k].name,
+			       (unsigned long long)best[k] / ngrefs);
+	close(dmabuf);
+	expect_unmapped(fd, 1);
 	close(fd);
 }
 
@@ -343,5 +403,6 @@ const struct back_case revoke_cases[] = {
 	{ "slow_worker_is_not_dead", test_slow_worker_is_not_dead },
 	{ "worker_killed_with_want", test_worker_killed_with_want },
 	{ "close_gives_back", test_close_gives_back },
+	{ "bench", test_bench },
 	{ NULL, NULL },
 };
