@@ -4,6 +4,8 @@
  * maps pages waits until the engine holds these at home, and lets them go when
  * the core has taken the change in. An EXEC waits until its VM can reach all
  * that it maps. The release of an object waits until nothing of it is away.
+ * A MAP of pages that another object has too waits until they are home, since no
+ * revoked page can be mapped, and they stay there from then on.
  *
  * Everything is asked to be home, also what is only unmapped: asks that want
  * the same never wait for each other in a circle.
@@ -24,6 +26,7 @@ struct gate_ask {
 	UT_hash_handle hh;
 	uint32_t token;
 	struct gate *gate;
+	struct gate_ask *next;	/* of m->let_go */
 };
 
 struct gate {
@@ -140,6 +143,10 @@ static int ask_one(struct migrator *m, struct gate *gate, struct mig_event *ev,
 	ev->type = MIG_EV_ASK;
 	ev->token = ask->token;
 	ret = migrator_feed(m, ev);
+	if (ret != -ENOSPC)
+		return ret;
+	HASH_DEL(m->asks, ask);
+	free(ask);
 	return ret;
 }
 
@@ -162,6 +169,11 @@ static int ask_spans(struct migrator *m, struct gate *gate, enum mig_ask kind)
 		};
 
 		ret = ask_one(m, gate, &ev, &gate->tokens[i]);
+		/* More than anybody needs: then it does without. */
+		if (ret == -ENOSPC && gate->op.type == CORE_OP_MAP) {
+			gate->waiting--;
+			ret = 0;
+		}
 	}
 	return ret;
 }
@@ -259,18 +271,84 @@ static int gate_pages(struct migrator *m, const struct core_op *op)
 	return ret ? ret : gate_released(m);
 }
 
+/* Runs of pages of other objects that are among those to map; spans may be NULL. */
+static uint32_t map_spans(const struct migrator *m, const struct core_op *op,
+			  struct core_span *spans)
+{
+	const uint32_t *grefs = work_grefs(m->env, op->obj);
+	struct core_span run = { 0 };
+	uint32_t i, obj, page, nr = 0;
+
+	for (i = 0; i < op->nr; i++) {
+		if (!grefs_find(&m->grefs, grefs[i], &obj, &page) ||
+		    m->object[obj] == OBJECT_UNKNOWN)
+			continue;
+		if (nr && run.obj == obj && run.first + run.nr == page) {
+			run.nr++;
+		} else {
+			run = (struct core_span){ obj, page, 1 };
+			nr++;
+		}
+		if (spans)
+			spans[nr - 1] = run;
+	}
+	return nr;
+}
+
+/* They will be in two objects, so they stay home. */
+static int map_aliases(struct migrator *m, const struct core_span *spans,
+		       uint32_t nr)
+{
+	struct mig_event ev = { .type = MIG_EV_ALIAS };
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		ev.obj = spans[i].obj;
+		ev.first = spans[i].first;
+		ev.nr = spans[i].nr;
+		ret = migrator_feed(m, &ev);
+	}
+	return ret;
+}
+
+static int gate_map(struct migrator *m, const struct core_op *op)
+{
+	uint32_t nr = map_spans(m, op, NULL);
+	struct gate *gate;
+	int ret;
+
+	if (!nr)
+		return submit(m, op);
+	gate = gate_make(m, op);
+	if (!gate)
+		return -ENOMEM;
+	gate->spans = calloc(nr, sizeof(*gate->spans));
+	if (!gate->spans)
+		return -ENOMEM;
+	map_spans(m, op, gate->spans);
+	ret = map_aliases(m, gate->spans, nr);
+	gate->nr = spans_merge(m, gate->spans, nr);
+	if (!ret)
+		ret = ask_spans(m, gate, MIG_ASK_HOME);
+	if (!ret)
+		ret = gate_answer(m, gate);
+	return ret ? ret : gate_released(m);
+}
+
 int gate_op(struct migrator *m, const struct core_op *op)
 {
 	switch (op->type) {
 	case CORE_OP_EXEC:
 		return gate_exec(m, op);
+	case CORE_OP_MAP:
+		return gate_map(m, op);
 	case CORE_OP_BIND:
 	case CORE_OP_TRIM:
 	case CORE_OP_UNMAP:
 		return gate_pages(m, op);
 	case CORE_OP_READ_DIR:
 	case CORE_OP_READ_BIND:
-	case CORE_OP_MAP:
 	case CORE_OP_VM_OPEN:
 	case CORE_OP_VM_CLOSE:
 	case CORE_OP_IMPORT:
@@ -325,7 +403,13 @@ int gate_ready(struct migrator *m, uint32_t token, uint32_t status)
 		return -EINVAL;
 	gate = ask->gate;
 	HASH_DEL(m->asks, ask);
-	free(ask);
+	if (gate->op.type == CORE_OP_MAP) {
+		/* What stays home need not be held, least of all for a release. */
+		ask->next = m->let_go;
+		m->let_go = ask;
+	} else {
+		free(ask);
+	}
 	gate->failed |= status != MIG_OK;
 	return gate_answer(m, gate);
 }
@@ -349,10 +433,25 @@ static int object_release(struct migrator *m, struct gate *gate)
 	return ret;
 }
 
+static int asks_let_go(struct migrator *m)
+{
+	struct mig_event ev = { .type = MIG_EV_LET_GO };
+	struct gate_ask *ask;
+	int ret = 0;
+
+	while (!ret && (ask = m->let_go)) {
+		m->let_go = ask->next;
+		ev.token = ask->token;
+		free(ask);
+		ret = migrator_feed(m, &ev);
+	}
+	return ret;
+}
+
 int gate_released(struct migrator *m)
 {
 	struct gate *gate;
-	int ret = 0;
+	int ret = asks_let_go(m);
 
 	while (!ret && (gate = m->released)) {
 		m->released = gate->next;
@@ -470,9 +569,10 @@ int gate_done(struct migrator *m, const struct work *work)
 		ret = exec_done(m, gate, work);
 	else if (work->op.type == CORE_OP_BIND)
 		ret = bind_done(m, gate);
-	else if (work->status == XENUSERPTR_STATUS_OK)
+	else if (work->op.type == CORE_OP_TRIM &&
+		 work->status == XENUSERPTR_STATUS_OK)
 		ret = span_trimmed(m, &gate->spans[0]);
-	if (!ret)
+	if (!ret && work->op.type != CORE_OP_MAP)
 		ret = gate_let_go(m, gate);
 	gate_free(m, gate);
 	return ret;

@@ -60,6 +60,7 @@ struct migrator {
 	struct gate *gates;	/* hash by op id */
 	struct gate_ask *asks;	/* hash by token */
 	struct gate *released;	/* objects whose pages came home for good */
+	struct gate_ask *let_go; /* asks that hold nothing any more */
 	uint32_t next_token;
 };
 
@@ -148,7 +149,7 @@ int migrator_vm_closed(struct migrator *m, uint32_t vm);
 int gate_op(struct migrator *m, const struct core_op *op);
 int gate_ready(struct migrator *m, uint32_t token, uint32_t status);
 int gate_done(struct migrator *m, const struct work *work);
-/* Objects that are free to go, after the engine has no more ops. */
+/* Holds and objects that are free to go, after the engine has no more ops. */
 int gate_released(struct migrator *m);
 int migrator_forget(struct migrator *m, const struct core_op *op);
 

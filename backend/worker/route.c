@@ -105,6 +105,7 @@ int route_perform(struct route *route, const struct core_op *op)
 	case CORE_OP_FENCE:
 		PROBE2(fence, op->timeline, op->seqno);
 		return events_fence(route->events, op->timeline, op->seqno);
+	case CORE_OP_MAP:
 	case CORE_OP_UNMAP:
 	case CORE_OP_TRIM:
 	case CORE_OP_BIND:
@@ -114,7 +115,6 @@ int route_perform(struct route *route, const struct core_op *op)
 		/* fall through */
 	case CORE_OP_READ_DIR:
 	case CORE_OP_READ_BIND:
-	case CORE_OP_MAP:
 	case CORE_OP_VM_OPEN:
 	case CORE_OP_VM_CLOSE:
 	case CORE_OP_IMPORT:

@@ -4,7 +4,7 @@
  * rescuer takes over from the journal. With fakes of module and GPU: what is
  * said to be home is home, and no VRAM is left. Then with each call of the
  * rescuer failing in turn. And one that lives on: what came home for a guest that is
- * saved stays there.
+ * saved stays there, and what another object is to have comes home for that.
  */
 #include "cm.h"
 
@@ -21,6 +21,7 @@
 #include "jobs.h"
 #include "journal.h"
 #include "migrator.h"
+#include "route.h"
 
 /* What a dead process leaves behind is what this is about. */
 const char *__asan_default_options(void);
@@ -134,7 +135,8 @@ static void rounds(struct process *p, unsigned int nr)
 		sd_event_run(p->m.loop, 20000);
 }
 
-static void object_map(struct process *p)
+/* The op that is due when the helper has read the directory of @obj. */
+static struct work object_read(struct process *p, uint32_t obj)
 {
 	static struct xen_userptrif_dir dir;
 	struct work work = { .kind = WORK_OP };
@@ -144,12 +146,19 @@ static void object_map(struct process *p)
 		dir.gref[i] = GREF + i;
 	fake_grant_clear();
 	fake_grant(1, &dir);
-	work.op.obj = OBJ;
+	work.op.obj = obj;
 	work.op.nr = PAGES;
 	work.op.gref_directory = 1;
 	work.op.type = CORE_OP_READ_DIR;
 	work_run(&p->env, &work);
 	work.op.type = CORE_OP_MAP;
+	return work;
+}
+
+static void object_map(struct process *p)
+{
+	struct work work = object_read(p, OBJ);
+
 	work_run(&p->env, &work);
 	assert_int_equal(work.status, XENUSERPTR_STATUS_OK);
 	assert_int_equal(migrator_before_done(&p->m, &work), 0);
@@ -398,10 +407,61 @@ static void test_stays_home(void **state)
 	close(journal);
 }
 
+/* The same pages once more, while they are away: @run_rounds of the loop. */
+static uint32_t map_again(struct process *p, unsigned int run_rounds)
+{
+	struct work work = object_read(p, OBJ + 1), *done;
+	struct route route = { .status = &p->status, .migrator = &p->m };
+	struct helper helper;
+	uint32_t status = UINT32_MAX;
+
+	work.op.id = 77;
+	route.helper = &helper;
+	p->m.route = &route;
+	assert_int_equal(helper_start(&helper, work_run, &p->env), 0);
+	assert_int_equal(route_perform(&route, &work.op), 0);
+	rounds(p, run_rounds);
+	while (route.in_flight && (done = helper_take(&helper))) {
+		status = done->status;
+		route.in_flight--;
+		if (status == XENUSERPTR_STATUS_OK)
+			assert_int_equal(migrator_before_done(&p->m, done), 0);
+		assert_int_equal(migrator_after_done(&p->m, done), 0);
+		free(done);
+	}
+	helper_stop(&helper);
+	return status;
+}
+
+static void test_mapped_again(void **state)
+{
+	int journal = journal_create(&limits);
+	struct process *p = process_new();
+
+	(void)state;
+	worker_start(p, journal);
+	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM), 0);
+	rounds(p, ROUNDS);
+	assert_int_equal(pages_away(), PAGES);
+	assert_int_equal(map_again(p, ROUNDS), XENUSERPTR_STATUS_OK);
+	assert_int_equal(pages_away(), 0);
+	/* In two objects: it stays. */
+	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM), 0);
+	rounds(p, 20);
+	assert_int_equal(pages_away(), 0);
+	assert_null(p->m.gates);
+	assert_null(p->m.asks);
+	assert_null(p->m.let_go);
+	helper_stop(&p->m.thread);
+	process_free(p);
+	close(journal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stays_home),
+		cmocka_unit_test(test_mapped_again),
 		cmocka_unit_test(test_dead_on_the_way_out),
 		cmocka_unit_test(test_dead_on_the_way_home),
 		cmocka_unit_test(test_lost_with_the_worker),

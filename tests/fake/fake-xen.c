@@ -190,6 +190,7 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 {
 	static const int errors[] = { -EDQUOT, -ENOSPC, -ENOMEM, -EIO };
 	static unsigned int next;
+	uint32_t i;
 	int fd;
 
 	(void)module;
@@ -197,6 +198,10 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 		*error_index = 3;
 		return errors[next++ % 4];
 	}
+	for (i = 0; i < nr; i++)
+		if (grefs[i] < FAKE_MAX_GREFS &&
+		    fake_module.rev_state[grefs[i]] == FAKE_REV_REVOKED)
+			return -EIO;
 	fd = eventfd(0, EFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
