@@ -45,6 +45,17 @@ bool module_is_revocable(void)
 	return answer == '1';
 }
 
+/* For calls that have changed nothing, or may be repeated, when a signal came. */
+static int module_call(int module, unsigned long request, void *arg)
+{
+	int ret;
+
+	do {
+		ret = ioctl(module, request, arg);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 	       uint64_t cookie, uint32_t *error_index)
 {
@@ -55,14 +66,10 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 		.cookie = cookie,
 		.fd = -1,
 	};
-	int ret;
+	int ret = module_call(module, XEN_USERPTR_BACK_MAP, &map);
 
-	do {
-		ret = ioctl(module, XEN_USERPTR_BACK_MAP, &map);
-	} while (ret < 0 && errno == EINTR);
 	if (ret == 0)
 		return map.fd;
-	ret = -errno;
 	*error_index = map.error_index;
 	return ret;
 }
@@ -75,7 +82,7 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 		.nr = nr,
 	};
 
-	return ioctl(module, XEN_USERPTR_BACK_TRIM, &trim) == 0 ? 0 : -errno;
+	return module_call(module, XEN_USERPTR_BACK_TRIM, &trim);
 }
 
 int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
@@ -88,7 +95,7 @@ int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
 		.nr = nr,
 	};
 
-	return ioctl(module, XEN_USERPTR_BACK_WRITE, &args) == 0 ? 0 : -errno;
+	return module_call(module, XEN_USERPTR_BACK_WRITE, &args);
 }
 
 int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)

@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder \
-	journal rescue attach ctl
+	journal rescue module attach ctl
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
