@@ -136,6 +136,7 @@ struct back_object {
 /* An armed gref, and the want of its page while it has one. */
 struct back_want {
 	struct back_record record;	/* WANT or LOST; data.gref is the key */
+	bool again;			/* wanted while LOST is queued */
 	struct list_head pending;	/* empty: no unanswered want */
 	unsigned long deadline;		/* jiffies: of the next look at it */
 	unsigned int looks;		/* that found it unanswered */
@@ -249,6 +250,9 @@ void back_wants_clear(struct back_binding *binding);
 /* From the channel's work, without ops_lock. */
 void back_want_event(struct back_binding *binding,
 		     const struct gnttab_revocable_fault *fault);
+/* Under record_lock: a record is off the queue, with that content. */
+void back_want_taken(struct back_binding *binding, struct back_record *record,
+		     struct xen_userptr_back_record *data);
 /* Under record_lock: a record that could not be delivered. */
 void back_want_requeue(struct back_binding *binding,
 		       const struct xen_userptr_back_record *data);

@@ -51,8 +51,9 @@ back_record_pop(struct back_binding *binding,
 	if (record) {
 		list_del_init(&record->link);
 		*data = record->data;
-		if (data->type == XEN_USERPTR_BACK_WANT)
-			record->data.access = 0;
+		if (data->type == XEN_USERPTR_BACK_WANT ||
+		    data->type == XEN_USERPTR_BACK_LOST)
+			back_want_taken(binding, record, data);
 	}
 	spin_unlock(&binding->record_lock);
 	return record;

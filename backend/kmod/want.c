@@ -160,7 +160,8 @@ void back_want_event(struct back_binding *binding,
 	want = xa_load(&binding->wants, fault->ref);
 	if (want) {
 		data = &want->record.data;
-		data->type = XEN_USERPTR_BACK_WANT;
+		/* That contents are gone is told first. */
+		want->again = data->type == XEN_USERPTR_BACK_LOST;
 		data->access |= fault->access;
 		data->waiters = fault->waiters;
 		WRITE_ONCE(want->events, want->events + 1);
@@ -178,6 +179,25 @@ void back_want_event(struct back_binding *binding,
 	spin_unlock(&binding->record_lock);
 }
 
+/* LOST is told once, and then the want that came meanwhile. */
+void back_want_taken(struct back_binding *binding, struct back_record *record,
+		     struct xen_userptr_back_record *data)
+{
+	struct back_want *want = container_of(record, struct back_want, record);
+
+	lockdep_assert_held(&binding->record_lock);
+	if (data->type == XEN_USERPTR_BACK_WANT) {
+		record->data.access = 0;
+		return;
+	}
+	data->access = 0;
+	data->waiters = 0;
+	record->data.type = XEN_USERPTR_BACK_WANT;
+	if (want->again)
+		back_record_push_locked(binding, record);
+	want->again = false;
+}
+
 void back_want_requeue(struct back_binding *binding,
 		       const struct xen_userptr_back_record *data)
 {
@@ -187,6 +207,10 @@ void back_want_requeue(struct back_binding *binding,
 	want = xa_load(&binding->wants, data->gref);
 	if (!want)
 		return;
+	if (data->type == XEN_USERPTR_BACK_LOST) {
+		want->again = !list_empty(&want->record.link);
+		want->record.data.type = XEN_USERPTR_BACK_LOST;
+	}
 	want->record.data.access |= data->access;
 	want->record.data.waiters = max(want->record.data.waiters, data->waiters);
 	back_record_push_locked(binding, &want->record);
@@ -246,6 +270,7 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 	spin_lock(&binding->record_lock);
 	want = xa_load(&binding->wants, gref);
 	if (want) {
+		want->again = false;
 		want->record.data.type = XEN_USERPTR_BACK_LOST;
 		want->record.data.access = 0;
 		want->record.data.waiters = 0;
@@ -258,12 +283,27 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 			    binding->domid, gref);
 }
 
-/* Of a page that the guest could read all the time nothing is lost. */
+static s16 back_want_restore(struct back_binding *binding, u32 gref, bool lost)
+{
+	struct gnttab_revocable_op op = {
+		.cmd = GNTREV_CMD_restore,
+		.flags = lost ? GNTREV_OP_lost : 0,
+		.ref = gref,
+	};
+
+	return back_op_single(binding, &op);
+}
+
+/*
+ * Of a page that the guest could read all the time nothing is lost, nor of one that
+ * nobody here could write: for that the hypervisor denies to give it up.
+ */
 static void back_want_give_back(struct back_binding *binding, u32 gref,
 				u32 events)
 {
 	struct back_want *want = back_want_find(binding, gref);
 	struct gnttab_revocable_op op;
+	s16 status;
 	bool lost;
 
 	if (!want)
@@ -277,14 +317,14 @@ static void back_want_give_back(struct back_binding *binding, u32 gref,
 		return;
 	}
 	lost = op.state != GNTREV_STATE_wrevoked;
-	op = (struct gnttab_revocable_op){
-		.cmd = GNTREV_CMD_restore,
-		.flags = lost ? GNTREV_OP_lost : 0,
-		.ref = gref,
-	};
-	if (back_op_single(binding, &op) != GNTST_okay) {
+	status = back_want_restore(binding, gref, lost);
+	if (lost && status == GNTST_permission_denied) {
+		lost = false;
+		status = back_want_restore(binding, gref, lost);
+	}
+	if (status != GNTST_okay) {
 		pr_warn_ratelimited("xen_userptr_back: domain %u: cannot restore gref %u (%d)\n",
-				    binding->domid, gref, op.status);
+				    binding->domid, gref, status);
 		return;
 	}
 	back_want_answered(binding, want, events);

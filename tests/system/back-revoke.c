@@ -74,16 +74,21 @@ static void all_op(int fd, uint8_t cmd, uint8_t flags, uint8_t state)
 		CHECK(ops[i].status == GNTST_okay && ops[i].state == state);
 }
 
-/* Bound, mapped and armed; *dmabuf holds the mapping. */
-static int armed(int *dmabuf)
+/* Bound, mapped with XEN_USERPTR_BACK_MAP_*, and armed; *dmabuf holds the mapping. */
+static int armed_flags(int *dmabuf, uint32_t flags)
 {
 	int fd = bound_revocable();
 
-	*dmabuf = map(fd, 0, ngrefs, 1);
+	*dmabuf = map_flags(fd, 0, ngrefs, 1, flags);
 	CHECK(*dmabuf >= 0);
 	all_op(fd, XEN_USERPTR_BACK_ARM, 0, GNTREV_STATE_home);
 	CHECK(stats(fd).armed == ngrefs);
 	return fd;
+}
+
+static int armed(int *dmabuf)
+{
+	return armed_flags(dmabuf, 0);
 }
 
 static void let_go(int fd, int dmabuf)
@@ -299,6 +304,49 @@ static void test_unserved_want_is_lost(void)
 	let_go(fd, dmabuf);
 }
 
+/* What nobody here could write cannot be lost, and comes back all the same. */
+static void test_unserved_want_readonly(void)
+{
+	int dmabuf, fd = armed_flags(&dmabuf, XEN_USERPTR_BACK_MAP_READONLY);
+	struct xen_userptr_back_op q;
+	int n;
+
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	want_of(fd, grefs[0]);
+	usleep(1500000);
+	for (n = 0; n < 10; n++) {
+		q = op_one(fd, XEN_USERPTR_BACK_QUERY, 0, grefs[0]);
+		if (q.state == GNTREV_STATE_home)
+			break;
+		usleep(2000000);
+	}
+	CHECK(q.state == GNTREV_STATE_home && stats(fd).lost == 0);
+	let_go(fd, dmabuf);
+}
+
+/* That it was lost is told, though it is wanted again before anybody reads that. */
+static void test_lost_and_wanted_again(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+	struct xen_userptr_back_record r;
+	uint64_t wants;
+
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	while (!stats(fd).lost)
+		usleep(100000);
+	wants = stats(fd).wants;
+	op_okay(fd, XEN_USERPTR_BACK_REVOKE, 0, grefs[0], GNTREV_STATE_revoked);
+	while (stats(fd).wants == wants)
+		usleep(10000);
+	r = record_next(fd);
+	CHECK(r.type == XEN_USERPTR_BACK_LOST && r.gref == grefs[0]);
+	CHECK(!r.access && !r.waiters);
+	r = record_next(fd);
+	CHECK(r.type == XEN_USERPTR_BACK_WANT && r.gref == grefs[0] && r.access);
+	op_okay(fd, XEN_USERPTR_BACK_RESTORE, 0, grefs[0], GNTREV_STATE_home);
+	let_go(fd, dmabuf);
+}
+
 /* A want that a killed worker left is there for the next: QUERY says so. */
 static void test_worker_killed_with_want(void)
 {
@@ -400,6 +448,8 @@ const struct back_case revoke_cases[] = {
 	{ "unmap_while_armed", test_unmap_while_armed },
 	{ "unserved_write_want", test_unserved_write_want },
 	{ "unserved_want_is_lost", test_unserved_want_is_lost },
+	{ "unserved_want_readonly", test_unserved_want_readonly },
+	{ "lost_and_wanted_again", test_lost_and_wanted_again },
 	{ "slow_worker_is_not_dead", test_slow_worker_is_not_dead },
 	{ "worker_killed_with_want", test_worker_killed_with_want },
 	{ "close_gives_back", test_close_gives_back },
