@@ -136,6 +136,32 @@ struct xen_userptr_back_write {
 	__u32 pad;
 };
 
+/* Most pages of one READ. */
+#define XEN_USERPTR_BACK_READ_MAX	16
+
+/**
+ * struct xen_userptr_back_read - copy pages that the domain granted
+ *
+ * Once each, without mapping them. After an error any part of @to may have
+ * been written.
+ * Errors: -EINVAL, -EFAULT, -ENOMEM, -EIO (a page cannot be read: see
+ * @error_index and @gnttab_status), -ENODEV (the domain is gone).
+ */
+struct xen_userptr_back_read {
+	/** @grefs: pointer to an array of __u32 */
+	__u64 grefs;
+	/** @to: pointer to @nr times 4096 octets */
+	__u64 to;
+	/** @nr: 1 to XEN_USERPTR_BACK_READ_MAX */
+	__u32 nr;
+	/** @error_index: (out) page that failed */
+	__u32 error_index;
+	/** @gnttab_status: (out) GNTST_* of that page */
+	__s32 gnttab_status;
+	/** @pad: must be zero */
+	__u32 pad;
+};
+
 /** struct xen_userptr_back_stats - counters and budgets, in pages */
 struct xen_userptr_back_stats {
 	/** @mapped: by this descriptor */
@@ -256,6 +282,8 @@ struct xen_userptr_back_record {
 	_IOW('X', 0x44, struct xen_userptr_back_trim)
 #define XEN_USERPTR_BACK_WRITE \
 	_IOW('X', 0x45, struct xen_userptr_back_write)
+#define XEN_USERPTR_BACK_READ \
+	_IOWR('X', 0x46, struct xen_userptr_back_read)
 
 #if defined(__cplusplus)
 }

@@ -196,6 +196,9 @@ int back_object_count(struct back_binding *binding);
 /* trim.c */
 int back_trim_ioctl(struct back_binding *binding, void __user *arg);
 
+/* read.c */
+int back_read_ioctl(struct back_binding *binding, void __user *arg);
+
 /* write.c */
 int back_write_ioctl(struct back_binding *binding, void __user *arg);
 

@@ -48,6 +48,8 @@ static long back_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return back_map_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_TRIM:
 		return back_trim_ioctl(binding, uarg);
+	case XEN_USERPTR_BACK_READ:
+		return back_read_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_WRITE:
 		return back_write_ioctl(binding, uarg);
 	case XEN_USERPTR_BACK_STATS:

@@ -17,7 +17,6 @@
 #include <sys/resource.h>
 #include <xen/xen.h>
 #include <xen/sys/evtchn.h>
-#include <xen/sys/gntdev.h>
 
 #include "xen_userptr_back.h"
 
@@ -52,10 +51,10 @@ static const unsigned long sandbox_ioctls[] = {
 	SYNC_IOC_FILE_INFO,
 	XEN_USERPTR_BACK_MAP,
 	XEN_USERPTR_BACK_TRIM,
+	XEN_USERPTR_BACK_READ,
 	XEN_USERPTR_BACK_WRITE,
 	XEN_USERPTR_BACK_OPS,
 	IOCTL_EVTCHN_NOTIFY,
-	IOCTL_GNTDEV_GRANT_COPY,
 };
 
 static int sandbox_allow_calls(scmp_filter_ctx filter)

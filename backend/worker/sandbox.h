@@ -18,9 +18,8 @@ int sandbox_drop(void);
  * @log_only: log what would be killed; for finding out what is missing
  *
  * Only the system calls of an established connection are left: no open(), no
- * socket(), no new executable memory; of the Xen devices only notify and grant
- * copy. What stays reachable: the module's descriptor (this guest's grants),
- * grant copy (any page that was granted to this domain), DRM files of one GPU.
+ * socket(), no new executable memory; of the Xen devices only notify. What stays
+ * reachable: the module's descriptor (this guest's grants), DRM files of one GPU.
  *
  * Returns 0 or -errno. Call it with all threads made and all sources added.
  */

@@ -387,8 +387,7 @@ static int serve_init_tables(struct worker *worker)
 	struct core_limits *limits = &worker->start.limits;
 	int ret;
 
-	worker->env.reader.gnttab = worker->gnttab;
-	worker->env.reader.domid = (uint16_t)worker->start.domid;
+	worker->env.reader.module = worker->module;
 	worker->env.reader.status = worker->status;
 	worker->env.status = worker->status;
 	worker->env.module = worker->module;

@@ -12,9 +12,10 @@
 #include <string.h>
 
 #include "core.h"
+#include "module.h"
 
-/* Pages of one grant copy call. */
-#define GRANT_BATCH	16U
+/* Pages of one copy call. */
+#define GRANT_BATCH	((uint32_t)XEN_USERPTR_BACK_READ_MAX)
 
 /* Room for entries is made as the chain proves to be that long. */
 #define GRANT_FIRST_ROOM	(4U * XENUSERPTR_DIR_ENTRIES)
@@ -22,23 +23,9 @@
 static int grant_copy_pages(struct grant_reader *reader, const uint32_t *grefs,
 			    uint32_t nr, void *pages)
 {
-	xengnttab_grant_copy_segment_t segs[GRANT_BATCH];
-	uint32_t i;
-
-	memset(segs, 0, sizeof(segs));
-	for (i = 0; i < nr; i++) {
-		segs[i].source.foreign.ref = grefs[i];
-		segs[i].source.foreign.domid = reader->domid;
-		segs[i].dest.virt = (char *)pages + i * XENUSERPTR_PAGE_SIZE;
-		segs[i].len = XENUSERPTR_PAGE_SIZE;
-		segs[i].flags = 1;	/* GNTCOPY_source_gref */
-	}
 	status_add(&reader->status->copy_calls, 1);
-	if (xengnttab_grant_copy(reader->gnttab, nr, segs) < 0)
+	if (module_copy(reader->module, grefs, nr, pages))
 		return -EIO;
-	for (i = 0; i < nr; i++)
-		if (segs[i].status != 0)
-			return -EIO;
 	status_add(&reader->status->copy_pages, nr);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads lists that the guest granted: directories of grefs and arrays of bind
- * operations (userptrif.md section 4.4). Pages are read by grant copy, each
+ * operations (userptrif.md section 4.4). Pages are copied by the module, each
  * once, into private memory; they are never mapped.
  *
  * Calls block in the hypervisor; the worker's helper thread makes them.
@@ -10,14 +10,12 @@
 #define XU_GRANT_H
 
 #include <stdint.h>
-#include <xengnttab.h>
 
 #include "status.h"
 #include "userptrif.h"
 
 struct grant_reader {
-	xengnttab_handle *gnttab;
-	uint16_t domid;
+	int module;
 	struct worker_status *status;	/* copy_calls, copy_pages */
 };
 

@@ -85,6 +85,17 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 	return module_call(module, XEN_USERPTR_BACK_TRIM, &trim);
 }
 
+int module_copy(int module, const uint32_t *grefs, uint32_t nr, void *pages)
+{
+	struct xen_userptr_back_read args = {
+		.grefs = (uint64_t)(uintptr_t)grefs,
+		.to = (uint64_t)(uintptr_t)pages,
+		.nr = nr,
+	};
+
+	return module_call(module, XEN_USERPTR_BACK_READ, &args);
+}
+
 int module_write(int module, int dmabuf, uint32_t first, uint32_t nr,
 		 const void *from)
 {

@@ -39,6 +39,14 @@ int module_map(int module, const uint32_t *grefs, uint32_t nr, uint32_t flags,
 int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr);
 
 /**
+ * module_copy() - copy @nr pages that the domain granted to @pages
+ * @nr: at most XEN_USERPTR_BACK_READ_MAX
+ *
+ * Returns 0 or -errno as XEN_USERPTR_BACK_READ.
+ */
+int module_copy(int module, const uint32_t *grefs, uint32_t nr, void *pages);
+
+/**
  * module_write() - the CPU puts contents into pages of the object behind @dmabuf
  * @nr: at most XEN_USERPTR_BACK_WRITE_MAX
  *

@@ -26,6 +26,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 #define module_open tested_open
 #define module_is_revocable tested_is_revocable
 #define module_map tested_map
+#define module_copy tested_copy
 #define module_trim tested_trim
 #define module_write tested_write
 #define module_ops tested_ops

@@ -76,7 +76,6 @@ static void world_make(void)
 	fake_grant_clear();
 	fake_grant(1, &dir);
 	env.gpu = &fake_gpu_ops;
-	env.reader.domid = FAKE_DOMID;
 	env.reader.status = &status;
 	env.status = &status;
 	env.max_objects = 4;

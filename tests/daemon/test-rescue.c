@@ -90,7 +90,6 @@ static int on_timer(sd_event_source *source, int fd, uint32_t revents,
 static void env_make(struct process *p)
 {
 	p->env.gpu = &fake_gpu_ops;
-	p->env.reader.domid = FAKE_DOMID;
 	p->env.reader.status = &p->status;
 	p->env.status = &p->status;
 	p->env.max_objects = limits.max_objects;

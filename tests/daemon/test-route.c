@@ -111,7 +111,6 @@ static void env_init(void)
 {
 	memset(&env, 0, sizeof(env));
 	env.gpu = &fake_gpu_ops;
-	env.reader.domid = FAKE_DOMID;
 	env.reader.status = &status;
 	env.status = &status;
 	env.module = -1;

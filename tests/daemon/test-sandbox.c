@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
+#include <xen/sys/gntdev.h>
 
 #include "helper.h"
 #include "sandbox.h"
@@ -77,6 +78,14 @@ static void do_foreign_ioctl(void *arg)
 	_exit(98);
 }
 
+/* It takes the domain from its caller. */
+static void do_grant_copy(void *arg)
+{
+	(void)arg;
+	ioctl(-1, IOCTL_GNTDEV_GRANT_COPY, NULL);
+	_exit(98);
+}
+
 static void do_fork(void *arg)
 {
 	(void)arg;
@@ -96,6 +105,7 @@ static void do_module_calls(void *arg)
 	static const unsigned long calls[] = {
 		XEN_USERPTR_BACK_MAP, XEN_USERPTR_BACK_TRIM,
 		XEN_USERPTR_BACK_OPS, XEN_USERPTR_BACK_WRITE,
+		XEN_USERPTR_BACK_READ,
 	};
 	size_t i;
 
@@ -114,7 +124,8 @@ static void the_module_can_be_called(void **state)
 static void what_is_not_needed_kills(void **state)
 {
 	static void (*const bad[])(void *) = {
-		do_open, do_socket, do_exec_memory, do_foreign_ioctl, do_fork,
+		do_open, do_socket, do_exec_memory, do_foreign_ioctl,
+		do_grant_copy, do_fork,
 	};
 	size_t i;
 	int status;

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <xengnttab.h>
 #include <xenstore.h>
 
 #include "fake-fail.h"
@@ -163,24 +162,18 @@ void fake_grant(uint32_t gref, const void *page)
 	fake_pages[gref] = page;
 }
 
-int xengnttab_grant_copy(xengnttab_handle *xgt, uint32_t count,
-			 xengnttab_grant_copy_segment_t *segs)
+int module_copy(int module, const uint32_t *grefs, uint32_t nr, void *pages)
 {
-	uint32_t i, gref;
+	uint32_t i;
 
-	(void)xgt;
-	if (fake_fail()) {
-		errno = ENOMEM;
-		return -1;
-	}
-	for (i = 0; i < count; i++) {
-		gref = segs[i].source.foreign.ref;
-		segs[i].status = -3;	/* GNTST_bad_gntref */
-		if (segs[i].source.foreign.domid != FAKE_DOMID ||
-		    gref >= FAKE_MAX_GREFS || !fake_pages[gref])
-			continue;
-		memcpy(segs[i].dest.virt, fake_pages[gref], segs[i].len);
-		segs[i].status = 0;
+	(void)module;
+	if (fake_fail())
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		if (grefs[i] >= FAKE_MAX_GREFS || !fake_pages[grefs[i]])
+			return -EIO;
+		memcpy((char *)pages + i * XENUSERPTR_PAGE_SIZE,
+		       fake_pages[grefs[i]], XENUSERPTR_PAGE_SIZE);
 	}
 	return 0;
 }

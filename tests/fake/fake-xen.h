@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FAKE_DOMID	7
 #define FAKE_MAX_GREFS	256
 
 /** fake_store_set() - a node; @value NULL removes it; @len < 0: strlen() */
