@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Cases of back-test about single pages of an object: WRITE puts contents into
- * them by CPU, TRIM gives them back before the object ends.
+ * them by CPU, TRIM gives them back before the object ends; and of READ, which needs
+ * no object.
  */
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -180,7 +181,54 @@ static void test_trim(void)
 	CHECK(stats(fd).mapped == 0);
 }
 
+static int read_call(int fd, const uint32_t *from, uint32_t nr, void *to,
+		     struct xen_userptr_back_read *arg)
+{
+	*arg = (struct xen_userptr_back_read){
+		.grefs = (uintptr_t)from, .to = (uintptr_t)to, .nr = nr,
+	};
+	return ioctl(fd, XEN_USERPTR_BACK_READ, arg);
+}
+
+static void read_badly(int fd, uint64_t *to)
+{
+	uint32_t list[3] = { grefs[0], 0xfffffff0U, grefs[1] };
+	struct xen_userptr_back_read arg;
+	int other = back_open();
+
+	CHECK_ERRNO(ENOTCONN, read_call(other, list, 1, to, &arg));
+	close(other);
+	CHECK_ERRNO(EINVAL, read_call(fd, list, 0, to, &arg));
+	CHECK_ERRNO(EINVAL, read_call(fd, grefs, XEN_USERPTR_BACK_READ_MAX + 1,
+				      to, &arg));
+	CHECK_ERRNO(EFAULT, read_call(fd, (uint32_t *)16, 1, to, &arg));
+	/* What follows the four pages cannot be written. */
+	CHECK_ERRNO(EFAULT, read_call(fd, grefs, 5, to, &arg));
+	CHECK_ERRNO(EIO, read_call(fd, list, 3, to, &arg));
+	CHECK(arg.error_index == 1 && arg.gnttab_status < 0);
+	arg.pad = 1;
+	CHECK_ERRNO(EINVAL, ioctl(fd, XEN_USERPTR_BACK_READ, &arg));
+}
+
+/* Pages that nobody has mapped, in another order than the guest's. */
+static void test_read(void)
+{
+	uint32_t list[4] = { grefs[3], grefs[0], grefs[2], grefs[2] };
+	static const uint32_t page[4] = { 3, 0, 2, 2 };
+	int fd = back_bound(MAX_GREFS);
+	struct xen_userptr_back_read arg;
+	uint64_t *to = marked_pages(4);
+
+	read_badly(fd, to);
+	CHECK(read_call(fd, list, 4, to, &arg) == 0);
+	for (size_t i = 0; i < 4 * (size_t)WORDS; i++)
+		CHECK(to[i] == BACK_PATTERN + page[i / WORDS] * WORDS + i % WORDS);
+	CHECK(stats(fd).mapped == 0);
+	close(fd);
+}
+
 const struct back_case pages_cases[] = {
+	{ "read", test_read },
 	{ "write", test_write },
 	{ "write_fails", test_write_fails },
 	{ "trim", test_trim },
