@@ -114,6 +114,21 @@ static void odd(size_t pages)
 	use_at_last();
 }
 
+/* Registered a second time while it is away: it comes home for that. */
+static void again(size_t pages)
+{
+	void *memory = mm_map(pages);
+	static struct mm second;
+
+	fill_all(memory, pages);
+	register_and_move(memory, pages);
+	mm_open(&second, pages);
+	mm_register(&second, memory, pages, 0);
+	puts("registered");
+	use_at_last();
+	mm_close(&second);
+}
+
 /* ---- huge pages ---- */
 
 /* kB of huge pages in the mapping at @memory, by the kernel's count. */
@@ -440,6 +455,7 @@ static const struct {
 } kinds[] = {
 	{ "anonymous", anonymous },
 	{ "odd", odd },
+	{ "again", again },
 	{ "huge", huge },
 	{ "huge-odd", huge_odd },
 	{ "hugetlb", hugetlb },
