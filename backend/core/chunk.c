@@ -206,6 +206,13 @@ static void do_revoke(struct mig *mig, uint32_t slot)
 	mig->stats.revokes++;
 }
 
+/* References to a revoked page only get fewer: what found none is right. */
+static void do_query(struct mig *mig, uint32_t slot)
+{
+	if (mig->chunk[slot].no_refs)
+		skip_op(mig, slot, MIG_OK);
+}
+
 static void do_stop(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
@@ -387,7 +394,7 @@ static void (*const actions[CHUNK_NR_ACTIONS])(struct mig *mig,
 	[CHUNK_DO_ALLOC] = do_alloc,
 	[CHUNK_DO_ARM] = do_nothing,
 	[CHUNK_DO_REVOKE] = do_revoke,
-	[CHUNK_DO_QUERY] = do_nothing,
+	[CHUNK_DO_QUERY] = do_query,
 	[CHUNK_DO_WAIT] = do_nothing,
 	[CHUNK_DO_STOP] = do_stop,
 	[CHUNK_DO_UNBIND] = do_unbind,
@@ -523,6 +530,8 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 	if (!chunk->used || !chunk->emitted)
 		return -EINVAL;
 	if (end.status == MIG_OK) {
+		chunk->no_refs = chunk->state == CHUNK_REVOKING &&
+				 end.flags & MIG_DONE_REFS && !end.extra_refs;
 		note_success(chunk);
 	} else if (chunk->state == CHUNK_UNBINDING_HOME ||
 		   chunk->state == CHUNK_LOST_UNBINDING) {

@@ -192,6 +192,7 @@ struct chunk {
 	bool urgent;		/* which list of LIST_DUE it is on */
 	bool stays;		/* alias, or refused by the hypervisor */
 	uint8_t given_up;	/* ops; in the id of those that follow */
+	bool no_refs;		/* REVOKE found no extra references */
 	uint32_t obj;
 	uint32_t first;
 	uint32_t nr;

@@ -81,7 +81,7 @@ enum mig_event_type {
 	MIG_EV_WANT,		/* obj first: an access found it revoked */
 	MIG_EV_GONE,		/* obj first: the module gave it back as lost */
 	MIG_EV_GPU_GONE,	/* gpu: nothing answers any more */
-	MIG_EV_DONE,		/* id status extra_refs: an op has ended */
+	MIG_EV_DONE,		/* id status extra_refs flags (MIG_DONE_REFS) */
 	MIG_EV_STOPPED,		/* vm id: the STOP with that id took effect */
 	MIG_EV_ASK,		/* token kind obj first nr, or vm */
 	MIG_EV_LET_GO,		/* token: of an ask that is READY */
@@ -97,6 +97,9 @@ enum mig_event_type {
 /* VM_ADD flags. Without any an EXEC brings the chunks of the VM home. */
 #define MIG_VM_PREEMPT		(1U << 0) /* STOP stops inside a job */
 #define MIG_VM_KILL		(1U << 1) /* KILL ends a job in bounded time */
+
+/* DONE of REVOKE: extra_refs is what a QUERY would say, so none is needed. */
+#define MIG_DONE_REFS		(1U << 0)
 
 enum mig_access { MIG_ACCESS_NONE, MIG_ACCESS_READ, MIG_ACCESS_WRITE };
 
@@ -135,7 +138,7 @@ struct mig_event {
 	uint32_t token;		/* of the caller's choice, not in use */
 	uint32_t id;
 	uint32_t status;	/* enum mig_status */
-	uint32_t extra_refs;	/* DONE of QUERY */
+	uint32_t extra_refs;	/* DONE of QUERY, or with MIG_DONE_REFS */
 	uint64_t now;		/* ms; never falls */
 	uint64_t us;		/* the same for statistics alone; 0: unknown */
 	const struct mig_settings *settings;

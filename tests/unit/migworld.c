@@ -472,6 +472,10 @@ void world_complete(struct world *w, unsigned int place, uint32_t status)
 	ev.status = status;
 	if (w->pending[place].op.type == MIG_OP_QUERY)
 		ev.extra_refs = w->extra_refs;
+	if (w->pending[place].op.type == MIG_OP_REVOKE && w->revoke_counts) {
+		ev.flags = MIG_DONE_REFS;
+		ev.extra_refs = w->extra_refs;
+	}
 	w->nr_pending--;
 	memmove(&w->pending[place], &w->pending[place + 1],
 		(w->nr_pending - place) * sizeof(w->pending[0]));

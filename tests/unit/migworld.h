@@ -102,6 +102,7 @@ struct world {
 	uint32_t extra_refs;	/* that each QUERY reports */
 	bool hangs;		/* copies of GPUs do not end by themselves */
 	bool copies_deaf;	/* ... nor by KILL_COPIES */
+	bool revoke_counts;	/* each REVOKE reports them too */
 
 	struct world_chunk chunk[WORLD_CHUNKS];
 	struct world_vm vm[WORLD_VMS];

@@ -88,6 +88,31 @@ static void there_and_back(void **state)
 	end(w);
 }
 
+/* A REVOKE that counted them says when no QUERY is needed. */
+static void references_counted(void **state)
+{
+	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+
+	(void)state;
+	w->revoke_counts = true;
+	to_vram(w, 16);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	assert_int_equal(KINDS(w, QUERY), 0);
+	end(w);
+	w = one(16, MIG_ACCESS_WRITE, BOTH);
+	w->revoke_counts = true;
+	w->extra_refs = 1;
+	to_vram(w, 16);
+	until(w, CHUNK_DRAIN_WAIT);
+	assert_int_equal(KINDS(w, QUERY), 1);
+	w->extra_refs = 0;
+	world_wait(w, 5);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	end(w);
+}
+
 /* A want at every step of the way out: it turns back and kills nothing. */
 static void want_on_the_way(void **state)
 {
@@ -420,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(references_counted),
 		cmocka_unit_test(want_on_the_way),
 		cmocka_unit_test(nth_fails),
 		cmocka_unit_test(copy_home_by_cpu),
