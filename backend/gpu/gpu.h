@@ -47,13 +47,19 @@ struct gpu_job {
 /* Most octets of one copy. */
 #define GPU_COPY_MAX	(2U << 20)
 
-/* A copy between two objects of one address space, which holds nothing else. */
+/* The place of an object in an address space for copies. */
+struct gpu_place {
+	uint64_t va;		/* from place_start to place_end */
+	uint64_t length;	/* octets, from the object's beginning on */
+	uint32_t handle;
+	bool is_readonly;
+};
+
+/* A copy between two places of one address space. */
 struct gpu_copy {
 	uint32_t slot;		/* below GPU_COPIES, not in flight */
-	uint32_t src;		/* handles */
-	uint32_t dst;
-	uint64_t src_offset;
-	uint64_t dst_offset;
+	uint64_t src;		/* addresses */
+	uint64_t dst;
 	uint64_t length;	/* octets, at most GPU_COPY_MAX */
 };
 
@@ -78,12 +84,19 @@ struct gpu_move_ops {
 	/* The object as a handle of another address space; close() it there. */
 	int (*share)(struct gpu_vm *from, uint32_t handle, struct gpu_vm *to,
 		     uint32_t *to_handle);
+	/* Addresses for place(): multiples of GPU_COPY_MAX. */
+	uint64_t place_start;
+	uint64_t place_end;
 	/*
-	 * Starts a copy. @fence: (out) sync_file that signals at its end. After
-	 * that copy_end(), which takes the mappings away.
+	 * Puts objects into an address space for copies, all or none, and takes
+	 * one away again, under copies in flight too: these then fault. When they
+	 * return the page tables have changed and the TLB is clean.
 	 */
+	int (*place)(struct gpu_vm *vm, const struct gpu_place *places,
+		     uint32_t nr);
+	int (*displace)(struct gpu_vm *vm, uint64_t va, uint64_t length);
+	/* Starts a copy. @fence: (out) sync_file that signals at its end. */
 	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
-	int (*copy_end)(struct gpu_vm *vm, uint32_t slot);
 
 	/* VRAM of alloc() for this process's CPU to read; unmap() ends it. */
 	int (*map)(struct gpu_vm *vm, uint32_t handle, uint64_t size,

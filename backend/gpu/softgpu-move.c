@@ -14,8 +14,10 @@
 
 /* Where an address space for copies has its commands, sources and targets. */
 #define COPY_BASE	(UINT64_C(1) << 30)
-#define COPY_SRC(slot)	(COPY_BASE + (2 * (uint64_t)(slot) + 1) * GPU_COPY_MAX)
-#define COPY_DST(slot)	(COPY_SRC(slot) + GPU_COPY_MAX)
+#define PLACE_START	(UINT64_C(1) << 31)
+#define PLACE_END	(UINT64_C(1) << 47)
+/* Of one call. */
+#define PLACES_MAX	16U
 
 static int vm_control(struct gpu_vm *vm, uint32_t op, uint32_t out_sync)
 {
@@ -222,18 +224,18 @@ void softgpu_copy_fini(struct gpu_vm *vm)
 static uint64_t copy_command(struct gpu_vm *vm, const struct gpu_copy *copy)
 {
 	uint32_t *packet = vm->commands + copy->slot * SOFTGPU_CMD_COPY_DWORDS;
-	uint64_t dst = COPY_DST(copy->slot), src = COPY_SRC(copy->slot);
 
 	packet[0] = SOFTGPU_CMD_HDR(SOFTGPU_CMD_COPY, SOFTGPU_CMD_COPY_DWORDS);
 	packet[1] = 0;
-	memcpy(&packet[2], &dst, sizeof(dst));
-	memcpy(&packet[4], &src, sizeof(src));
+	memcpy(&packet[2], &copy->dst, sizeof(copy->dst));
+	memcpy(&packet[4], &copy->src, sizeof(copy->src));
 	memcpy(&packet[6], &copy->length, sizeof(copy->length));
 	return vm->copy_va +
 	       copy->slot * SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t);
 }
 
-static int copy_exec(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
+static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
+			int *fence)
 {
 	struct drm_softgpu_sync sync = {
 		.handle = vm->syncobj,
@@ -259,34 +261,30 @@ static int copy_exec(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
 	return ret;
 }
 
-static int softgpu_copy_end(struct gpu_vm *vm, uint32_t slot)
+static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
+			 uint32_t nr)
+{
+	struct drm_softgpu_bind_op ops[PLACES_MAX];
+	uint32_t i;
+
+	if (nr > PLACES_MAX)
+		return -E2BIG;
+	for (i = 0; i < nr; i++)
+		ops[i] = bind_map(places[i].handle, 0, places[i].va,
+				  places[i].length, places[i].is_readonly ?
+				  DRM_SOFTGPU_BIND_READONLY : 0);
+	return bind_run(vm, ops, nr);
+}
+
+static int softgpu_displace(struct gpu_vm *vm, uint64_t va, uint64_t length)
 {
 	struct drm_softgpu_bind_op op = {
 		.op = DRM_SOFTGPU_BIND_UNMAP,
-		.va = COPY_SRC(slot),
-		.length = 2 * GPU_COPY_MAX,
+		.va = va,
+		.length = length,
 	};
 
 	return bind_run(vm, &op, 1);
-}
-
-static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
-			int *fence)
-{
-	struct drm_softgpu_bind_op ops[2];
-	int ret;
-
-	ops[0] = bind_map(copy->src, copy->src_offset, COPY_SRC(copy->slot),
-			  copy->length, DRM_SOFTGPU_BIND_READONLY);
-	ops[1] = bind_map(copy->dst, copy->dst_offset, COPY_DST(copy->slot),
-			  copy->length, 0);
-	ret = bind_run(vm, ops, 2);
-	if (ret)
-		return ret;
-	ret = copy_exec(vm, copy, fence);
-	if (ret)
-		softgpu_copy_end(vm, copy->slot);
-	return ret;
 }
 
 const struct gpu_move_ops softgpu_move = {
@@ -296,8 +294,11 @@ const struct gpu_move_ops softgpu_move = {
 	.kill = softgpu_kill,
 	.alloc = softgpu_alloc,
 	.share = softgpu_share,
+	.place_start = PLACE_START,
+	.place_end = PLACE_END,
+	.place = softgpu_place,
+	.displace = softgpu_displace,
 	.copy = softgpu_copy,
-	.copy_end = softgpu_copy_end,
 	.map = softgpu_map,
 	.unmap = softgpu_unmap,
 	.export = softgpu_export,

@@ -181,6 +181,7 @@ static int feed_done(struct migrator *m, const struct move *move)
 		.id = move->op.id,
 		.status = move->status,
 		.extra_refs = move->extra_refs,
+		.flags = move->op.type == MIG_OP_REVOKE ? MIG_DONE_REFS : 0,
 	};
 
 	PROBE3(mig_done, move->op.type, move->op.id, move->status);
@@ -199,17 +200,17 @@ static int feed_stopped(struct migrator *m, const struct mig_op *op)
 	return m->vms >> op->vm & 1 ? migrator_feed(m, &ev) : 0;
 }
 
-static int copied_submit(struct migrator *m, const struct migrator_fence *fence,
-			 int error)
+static int feed_copied(struct migrator *m, const struct migrator_fence *fence,
+		       int error)
 {
-	struct move *move = move_make(MOVE_COPIED, &fence->op, 0);
+	const struct move move = {
+		.op = fence->op,
+		.status = error ? MIG_FAILED : MIG_OK,
+	};
 
 	PROBE2(mig_copied, fence->op.id, error);
-	if (!move)
-		return -ENOMEM;
-	move->slot = fence->slot;
-	move->status = error ? MIG_FAILED : MIG_OK;
-	return move_submit(m, move);
+	mover_copied(&m->mover, fence->slot);
+	return feed_done(m, &move);
 }
 
 static int on_fence(sd_event_source *source, int fd, uint32_t revents,
@@ -227,7 +228,7 @@ static int on_fence(sd_event_source *source, int fd, uint32_t revents,
 	if (fence->op.type == MIG_OP_STOP)
 		ret = feed_stopped(m, &fence->op);
 	else
-		ret = copied_submit(m, fence, error);
+		ret = feed_copied(m, fence, error);
 	sd_event_source_disable_unref(fence->source);
 	close(fence->fd);
 	free(fence);
@@ -314,8 +315,6 @@ int migrator_on_mover(struct migrator *m)
 
 		if (move->kind == MOVE_FORGET)
 			ret = forgotten(m, move);
-		else if (move->kind == MOVE_COPIED)
-			ret = feed_done(m, move);
 		else
 			ret = op_ended(m, move);
 		move_free(move);

@@ -114,7 +114,9 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 		status = pages_status(ops, op->nr, stayed);
 	else
 		log_debug("operations on %u grefs: %s", op->nr, strerror(-ret));
-	if (op->type == MIG_OP_QUERY && status == MIG_OK)
+	/* REVOKE counts as well as QUERY does, for nobody else maps through these grefs. */
+	if ((op->type == MIG_OP_QUERY || op->type == MIG_OP_REVOKE) &&
+	    status == MIG_OK)
 		*extra_refs = pages_refs(ops, op->nr);
 	/* What it says of a page that was never armed does not matter. */
 	if ((op->type == MIG_OP_ARM && status != MIG_OK) ||

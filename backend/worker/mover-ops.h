@@ -16,7 +16,7 @@
  * @grefs: of its op->nr pages
  * @stayed: they were mapped all the time since they were armed
  * @ops: room for MOVER_MAX_PAGES
- * @extra_refs: (out) the sum, QUERY only
+ * @extra_refs: (out) the sum, REVOKE and QUERY only
  *
  * One call of the module, and a second one where something is taken back: an
  * ARM that fails for one page leaves none armed, and a page that is home again

@@ -1,47 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
  * Each function performs one op of the engine by calls of the module or the
- * GPU. No decision is made here. VRAM of a chunk is an object on a file of the
- * mover's own; each VM of the guest that maps it has a handle of its own.
+ * GPU. No decision is made here. What it copies has its place in an address
+ * space of the mover's own (mover-place.c), so a copy is one submission.
  */
 #include "mover.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "hash.h"
 #include "log.h"
 #include "module.h"
 #include "mover-ops.h"
+#include "mover-place.h"
 #include "probe.h"
 #include "userptrif.h"
-
-/* The VRAM of one chunk. */
-struct mover_vram {
-	UT_hash_handle hh;
-	uint64_t key;		/* obj << 32 | first page */
-	uint32_t handle;	/* in mover->own */
-	/* For the address space of that life; of an earlier one it is nothing. */
-	uint32_t vm_handle[MIG_MAX_VMS];
-	uint32_t vm_life[MIG_MAX_VMS];
-};
-
-static uint64_t vram_key(const struct mig_op *op)
-{
-	return (uint64_t)op->obj << 32 | op->first;
-}
-
-static struct mover_vram *vram_find(struct mover *mover,
-				    const struct mig_op *op)
-{
-	uint64_t key = vram_key(op);
-	struct mover_vram *vram;
-
-	HASH_FIND(hh, mover->vram, &key, sizeof(key), vram);
-	return vram;
-}
 
 int mover_init(struct mover *mover, struct work_env *env, int node,
 	       struct journal *journal)
@@ -51,6 +27,8 @@ int mover_init(struct mover *mover, struct work_env *env, int node,
 	memset(mover, 0, sizeof(*mover));
 	mover->env = env;
 	mover->journal = journal;
+	space_init(&mover->space, env->gpu->move->place_start,
+		   env->gpu->move->place_end, XENUSERPTR_PAGE_SIZE);
 	mover->ram = calloc(env->max_objects, sizeof(*mover->ram));
 	mover->ops = calloc(MOVER_MAX_PAGES, sizeof(*mover->ops));
 	if (!mover->ram || !mover->ops)
@@ -63,40 +41,9 @@ int mover_init(struct mover *mover, struct work_env *env, int node,
 	return ret;
 }
 
-void mover_adopt_ram(struct mover *mover, uint32_t obj, uint32_t handle)
-{
-	mover->ram[obj] = handle;
-}
-
-static int vram_add(struct mover *mover, uint64_t key, uint32_t handle)
-{
-	struct mover_vram *vram = calloc(1, sizeof(*vram));
-
-	if (!vram)
-		return -ENOMEM;
-	vram->key = key;
-	vram->handle = handle;
-	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
-	if (hash_added(vram))
-		return 0;
-	free(vram);
-	return -ENOMEM;
-}
-
-int mover_adopt_vram(struct mover *mover, uint32_t obj, uint32_t first,
-		     uint32_t handle)
-{
-	return vram_add(mover, (uint64_t)obj << 32 | first, handle);
-}
-
 void mover_fini(struct mover *mover)
 {
-	struct mover_vram *vram, *next;
-
-	HASH_ITER(hh, mover->vram, vram, next) {
-		HASH_DEL(mover->vram, vram);
-		free(vram);
-	}
+	mover_drop_places(mover);
 	/* It takes its handles along. */
 	if (mover->own)
 		mover->env->gpu->vm_close(mover->own);
@@ -112,71 +59,6 @@ static uint32_t move_status(int error)
 	return error == -ENOSPC || error == -ENOMEM ? MIG_NO_VRAM : MIG_FAILED;
 }
 
-static int vram_note(struct mover *mover, const struct mig_op *op,
-		     uint32_t handle)
-{
-	if (!mover->journal)
-		return 0;
-	return journal_set_vram(mover->journal, op->obj, op->first, handle);
-}
-
-static int move_alloc(struct mover *mover, struct move *move)
-{
-	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
-	const struct mig_op *op = &move->op;
-	uint32_t handle;
-	int ret;
-
-	if (vram_find(mover, op))
-		return 0;	/* allocated before a worker died */
-	ret = mover->env->gpu->move->alloc(mover->own, size, &handle);
-	if (ret)
-		return ret;
-	ret = vram_note(mover, op, handle);
-	if (ret)
-		goto err_close;
-	ret = vram_add(mover, vram_key(op), handle);
-	if (!ret)
-		return 0;
-	(void)vram_note(mover, op, 0);
-err_close:
-	mover->env->gpu->close(mover->own, handle);
-	return ret;
-}
-
-/* A VM that is closed has closed its handles. */
-static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
-{
-	struct work_env *env = mover->env;
-	struct gpu_vm *gpu_vm;
-	uint32_t vm;
-
-	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
-		if (!vram->vm_handle[vm])
-			continue;
-		gpu_vm = work_vm_get(env, vm, vram->vm_life[vm]);
-		if (!gpu_vm)
-			continue;
-		env->gpu->close(gpu_vm, vram->vm_handle[vm]);
-		work_vm_put(env);
-	}
-}
-
-static int move_free_vram(struct mover *mover, struct move *move)
-{
-	struct mover_vram *vram = vram_find(mover, &move->op);
-
-	if (!vram)
-		return 0;
-	vram_close_handles(mover, vram);
-	/* Forgotten, then closed: the number may be another's soon. */
-	if (!vram_note(mover, &move->op, 0))
-		mover->env->gpu->close(mover->own, vram->handle);
-	HASH_DEL(mover->vram, vram);
-	free(vram);
-	return 0;
-}
-
 /* The handle by which the VM reaches what is to be bound. */
 static int bind_handle(struct mover *mover, const struct mig_op *op,
 		       const struct move_list *list, struct gpu_vm *gpu_vm,
@@ -190,7 +72,7 @@ static int bind_handle(struct mover *mover, const struct mig_op *op,
 		*handle = work_vm_handle(mover->env, vm, op->obj);
 		return *handle ? 0 : -EIO;
 	}
-	vram = vram_find(mover, op);
+	vram = mover_vram(mover, op);
 	if (!vram)
 		return -EIO;
 	if (vram->vm_life[vm] != list->life)
@@ -268,68 +150,38 @@ static int move_bind(struct mover *mover, struct move *move)
 	return ret == -ENOMEM ? -EIO : ret;
 }
 
+/* The loop gives them back. */
 static int copy_slot(struct mover *mover, uint32_t *slot)
 {
-	*slot = (uint32_t)__builtin_ffs((int)~mover->copies);
+	uint32_t taken = atomic_load(&mover->copies);
+
+	*slot = (uint32_t)__builtin_ffs((int)~taken);
 	if (!*slot)
 		return -EBUSY;
 	--*slot;
-	mover->copies |= 1U << *slot;
+	atomic_fetch_or(&mover->copies, 1U << *slot);
 	return 0;
 }
 
-static int copy_ram(struct mover *mover, uint32_t obj, uint32_t *handle)
+void mover_copied(struct mover *mover, uint32_t slot)
 {
-	struct work_env *env = mover->env;
-	int ret = 0;
-
-	if (!mover->ram[obj])
-		ret = env->gpu->import(mover->own, work_dmabuf(env, obj),
-				       &mover->ram[obj]);
-	*handle = mover->ram[obj];
-	/* From here on the pages stay mapped as long as the GPU's file is open. */
-	if (!ret && mover->journal)
-		journal_set_ram(mover->journal, obj, *handle);
-	return ret;
-}
-
-/*
- * The import is what keeps the pages mapped when this process dies, and pages that
- * are unmapped while they are revoked lose their contents: so it comes first.
- */
-static int move_prepare(struct mover *mover, struct move *move)
-{
-	uint32_t ram;
-	int ret = copy_ram(mover, move->op.obj, &ram);
-
-	return ret ? ret : move_alloc(mover, move);
+	atomic_fetch_and(&mover->copies, ~(1U << slot));
 }
 
 static int copy_start(struct mover *mover, struct move *move)
 {
-	uint64_t offset = (uint64_t)move->op.first * XENUSERPTR_PAGE_SIZE;
-	struct mover_vram *vram = vram_find(mover, &move->op);
 	struct gpu_copy copy = {
 		.slot = move->slot,
 		.length = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE,
 	};
-	uint32_t ram;
+	uint64_t vram, ram;
 	int ret;
 
-	if (!vram)
-		return -EIO;
-	ret = copy_ram(mover, move->op.obj, &ram);
+	ret = mover_places(mover, &move->op, &vram, &ram);
 	if (ret)
 		return ret;
-	if (move->op.flags & MIG_OP_VRAM) {
-		copy.src = ram;
-		copy.src_offset = offset;
-		copy.dst = vram->handle;
-	} else {
-		copy.src = vram->handle;
-		copy.dst = ram;
-		copy.dst_offset = offset;
-	}
+	copy.src = move->op.flags & MIG_OP_VRAM ? ram : vram;
+	copy.dst = move->op.flags & MIG_OP_VRAM ? vram : ram;
 	return mover->env->gpu->move->copy(mover->own, &copy, &move->fence);
 }
 
@@ -341,14 +193,14 @@ static int copy_by_cpu(struct mover *mover, const struct move *move)
 {
 	const struct gpu_move_ops *ops = mover->env->gpu->move;
 	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
-	struct mover_vram *vram = vram_find(mover, &move->op);
+	struct mover_vram *vram = mover_vram(mover, &move->op);
 	uint32_t ram;
 	int dmabuf, ret;
 	void *from;
 
 	if (!vram || move->op.flags & MIG_OP_VRAM)
 		return -EIO;
-	ret = copy_ram(mover, move->op.obj, &ram);
+	ret = mover_import(mover, move->op.obj, &ram);
 	if (ret)
 		return ret;
 	ret = ops->export(mover->own, ram, &dmabuf);
@@ -375,17 +227,8 @@ static int move_copy(struct mover *mover, struct move *move)
 		return ret;
 	ret = copy_start(mover, move);
 	if (ret)
-		mover->copies &= ~(1U << move->slot);
+		mover_copied(mover, move->slot);
 	return ret;
-}
-
-/* A slot that still maps something is never used again. */
-static void move_copied(struct mover *mover, struct move *move)
-{
-	if (mover->env->gpu->move->copy_end(mover->own, move->slot))
-		move->status = MIG_FAILED;
-	else
-		mover->copies &= ~(1U << move->slot);
 }
 
 static int move_vm(struct mover *mover, struct move *move)
@@ -406,16 +249,6 @@ static int move_vm(struct mover *mover, struct move *move)
 	return ret;
 }
 
-static int move_forget(struct mover *mover, const struct move *move)
-{
-	uint32_t handle = mover->ram[move->op.obj];
-
-	mover->ram[move->op.obj] = 0;
-	if (mover->journal)
-		journal_set_ram(mover->journal, move->op.obj, 0);
-	return handle ? mover->env->gpu->close(mover->own, handle) : 0;
-}
-
 static void move_pages(struct mover *mover, struct move *move)
 {
 	const uint32_t *grefs = work_grefs(mover->env, move->op.obj);
@@ -426,7 +259,7 @@ static void move_pages(struct mover *mover, struct move *move)
 	}
 	move->status = mover_pages(mover->env->module, &move->op,
 				   grefs + move->op.first,
-				   mover->ram[move->op.obj] != 0, mover->ops,
+				   mover->ram[move->op.obj].handle != 0, mover->ops,
 				   &move->extra_refs);
 }
 
@@ -436,10 +269,10 @@ static void move_op(struct mover *mover, struct move *move)
 
 	switch (move->op.type) {
 	case MIG_OP_ALLOC:
-		ret = move_prepare(mover, move);
+		ret = mover_alloc(mover, &move->op);
 		break;
 	case MIG_OP_FREE:
-		ret = move_free_vram(mover, move);
+		ret = mover_free(mover, &move->op);
 		break;
 	case MIG_OP_ARM:
 	case MIG_OP_REVOKE:
@@ -490,11 +323,8 @@ void mover_run(void *context, struct work *work)
 		move_op(mover, move);
 		PROBE3(mig_op_end, move->op.type, move->op.id, move->status);
 		break;
-	case MOVE_COPIED:
-		move_copied(mover, move);
-		break;
 	case MOVE_FORGET:
-		move->status = move_status(move_forget(mover, move));
+		move->status = move_status(mover_forget(mover, move->op.obj));
 		break;
 	}
 }

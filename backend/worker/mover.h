@@ -14,6 +14,7 @@
 #include "gpu.h"
 #include "journal.h"
 #include "migrate.h"
+#include "space.h"
 #include "work.h"
 
 /* The mappings of a chunk in one VM. */
@@ -26,7 +27,6 @@ struct move_list {
 
 enum move_kind {
 	MOVE_OP,	/* perform op */
-	MOVE_COPIED,	/* the fence of op, a COPY, has signalled */
 	MOVE_FORGET,	/* op.obj is about to be unmapped */
 };
 
@@ -34,16 +34,17 @@ enum move_kind {
 struct move {
 	enum move_kind kind;
 	struct mig_op op;
-	uint32_t slot;		/* COPY (out), MOVE_COPIED (in) */
+	uint32_t slot;		/* COPY: (out) */
 	int fence;		/* STOP and COPY: (out) or -1 */
-	uint32_t status;	/* (out) enum mig_status; MOVE_COPIED: (in) too */
-	uint32_t extra_refs;	/* QUERY: (out) */
+	uint32_t status;	/* (out) enum mig_status */
+	uint32_t extra_refs;	/* REVOKE, QUERY: (out) */
 	uint32_t life;		/* of op.vm: work_vm_life() */
 	uint32_t core_op;	/* MOVE_FORGET: for the caller */
 	uint32_t nr_lists;	/* BIND, UNBIND */
 	struct move_list lists[];
 };
 
+struct mover_ram;
 struct mover_vram;
 
 /* The mover's thread alone, after mover_init(). */
@@ -51,9 +52,10 @@ struct mover {
 	struct work_env *env;
 	struct journal *journal; /* or NULL */
 	struct gpu_vm *own;	/* for VRAM and copies */
-	uint32_t *ram;		/* handles in own, by object; 0: none */
+	struct space space;	/* of own: where what is copied has its place */
+	struct mover_ram *ram;	/* by object */
 	struct mover_vram *vram; /* hash by object and first page */
-	uint32_t copies;	/* mask of slots in flight */
+	_Atomic uint32_t copies; /* mask of slots in flight; the loop's too */
 	struct xen_userptr_back_op *ops;
 };
 
@@ -75,6 +77,9 @@ void mover_fini(struct mover *mover);
 
 /** mover_run() - a helper_run: performs @work of kind WORK_MOVE */
 void mover_run(void *context, struct work *work);
+
+/** mover_copied() - the fence of a COPY has signalled; the loop's thread */
+void mover_copied(struct mover *mover, uint32_t slot);
 
 /** move_free() - with its lists; NULL is fine */
 void move_free(struct move *move);

@@ -19,6 +19,7 @@
 struct work_object {
 	uint32_t *grefs;	/* from READ_DIR to MAP, or to UNMAP */
 	uint32_t nr;
+	bool is_readonly;
 	int dmabuf;		/* or -1 */
 	uint32_t life;		/* for the cookie */
 };
@@ -109,6 +110,16 @@ int work_adopt(struct work_env *env, uint32_t obj, uint32_t nr)
 	object->grefs = calloc(nr, sizeof(*object->grefs));
 	object->nr = nr;
 	return object->grefs ? 0 : -ENOMEM;
+}
+
+uint32_t work_pages(const struct work_env *env, uint32_t obj)
+{
+	return env->objects[obj].nr;
+}
+
+bool work_is_readonly(const struct work_env *env, uint32_t obj)
+{
+	return env->objects[obj].is_readonly;
 }
 
 int work_dmabuf(const struct work_env *env, uint32_t obj)
@@ -243,6 +254,7 @@ static void work_map(struct work_env *env, struct work *work)
 		return;
 	}
 	object->dmabuf = ret;
+	object->is_readonly = flags;
 	status_add(&env->status->objects_now, 1);
 	status_add(&env->status->pages_mapped, object->nr);
 }

@@ -77,6 +77,10 @@ void work_vm_drop(struct work_env *env, uint32_t vm, uint32_t life);
 uint32_t *work_grefs(const struct work_env *env, uint32_t obj);
 /** work_adopt() - a rescuer's: room for the grefs of an object; or -ENOMEM */
 int work_adopt(struct work_env *env, uint32_t obj, uint32_t nr);
+/** work_pages() - of an object whose grefs are known */
+uint32_t work_pages(const struct work_env *env, uint32_t obj);
+/** work_is_readonly() - nobody here may write its pages */
+bool work_is_readonly(const struct work_env *env, uint32_t obj);
 /** work_dmabuf() - of a mapped object */
 int work_dmabuf(const struct work_env *env, uint32_t obj);
 

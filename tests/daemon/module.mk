@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs mover times top recorder \
+DT_TESTS := number config ring events decide ipc route sandbox grefs space mover times top recorder \
 	journal rescue module attach ctl
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
@@ -23,14 +23,17 @@ DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c \
 	backend/worker/gate.c backend/worker/mover.c \
+	backend/worker/mover-place.c backend/worker/space.c \
 	backend/worker/mover-ops.c backend/worker/grefs.c \
 	backend/worker/recorder.c backend/worker/journal.c \
 	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
 
 # Sanitizers make system calls of their own: what the filter does is tested plain.
+DT_SRCS_space := backend/worker/space.c
 DT_SRCS_grefs := backend/worker/grefs.c
 DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
+	backend/worker/mover-place.c backend/worker/space.c \
 	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)

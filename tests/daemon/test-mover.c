@@ -140,13 +140,10 @@ static uint32_t run(enum mig_op_type type, uint32_t flags, struct move *out)
 	return result;
 }
 
-static uint32_t copied(uint32_t slot)
+/* The object's import goes, and its place. */
+static uint32_t forgotten(void)
 {
-	struct move move = {
-		.kind = MOVE_COPIED,
-		.slot = slot,
-		.status = MIG_OK,
-	};
+	struct move move = { .kind = MOVE_FORGET, .op.obj = OBJ };
 	struct work work = { .kind = WORK_MOVE, .move = &move };
 
 	mover_run(&mover, &work);
@@ -160,6 +157,8 @@ static uint8_t page_state(uint32_t page)
 
 static void out_and_home(void **state)
 {
+	/* The object's place is behind the chunk's VRAM. */
+	const uint64_t ram = FAKE_PLACE_START + (PAGES + FIRST) * 4096;
 	struct move move;
 
 	(void)state;
@@ -175,22 +174,47 @@ static void out_and_home(void **state)
 	assert_true(move.fence >= 0);
 	assert_int_equal(run(MIG_OP_UNBIND, 0, NULL), MIG_OK);
 	assert_int_equal(run(MIG_OP_COPY, MIG_OP_VRAM, &move), MIG_OK);
-	assert_int_equal(fake_gpu.last_copy.src_offset, FIRST * 4096);
-	assert_int_equal(fake_gpu.last_copy.dst_offset, 0);
-	assert_int_equal(copied(move.slot), MIG_OK);
+	assert_int_equal(fake_gpu.last_copy.src, ram);
+	assert_int_equal(fake_gpu.last_copy.dst, FAKE_PLACE_START);
+	mover_copied(&mover, move.slot);
 	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
 	assert_int_equal(fake_gpu.last_bind.offset, 2 * 4096);
 	assert_int_equal(run(MIG_OP_RESUME, 0, NULL), MIG_OK);
 	assert_int_equal(run(MIG_OP_COPY, 0, &move), MIG_OK);
-	assert_int_equal(fake_gpu.last_copy.dst_offset, FIRST * 4096);
-	assert_int_equal(copied(move.slot), MIG_OK);
+	assert_int_equal(fake_gpu.last_copy.src, FAKE_PLACE_START);
+	assert_int_equal(fake_gpu.last_copy.dst, ram);
+	mover_copied(&mover, move.slot);
 	assert_int_equal(run(MIG_OP_BIND, 0, NULL), MIG_OK);
 	assert_int_equal(fake_gpu.last_bind.offset, (FIRST + 2) * 4096);
 	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
 	assert_int_equal(page_state(0), FAKE_REV_NONE);
+	assert_int_equal(fake_gpu.places, 2);
 	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
-	assert_int_equal(fake_gpu.copies, 0);
+	assert_int_equal(fake_gpu.places, 1);
+	assert_int_equal(forgotten(), MIG_OK);
+	assert_int_equal(fake_gpu.places, 0);
+	assert_int_equal(fake_gpu.copies, 2);
+	assert_int_equal(mover.copies, 0);
 	assert_int_equal(fake_gpu.stopped, 0);
+	world_end();
+}
+
+/* What cannot be taken out of its place never gets another's address. */
+static void place_stays(void **state)
+{
+	struct move move;
+
+	(void)state;
+	world_make();
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	fail_nth = 1;
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	assert_true(has_failed);
+	fail_nth = 0;
+	assert_int_equal(fake_gpu.vram, 0);
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_COPY, MIG_OP_VRAM, &move), MIG_OK);
+	assert_int_equal(fake_gpu.last_copy.dst, FAKE_PLACE_START + (PAGES + 64) * 4096);
 	world_end();
 }
 
@@ -218,7 +242,7 @@ static void each_call_fails(void **state)
 			fail_nth = nth;
 			result = run(ops[i].type, ops[i].flags, &move);
 			if (move.fence >= 0 && ops[i].type == MIG_OP_COPY)
-				result = copied(move.slot);
+				mover_copied(&mover, move.slot);
 			if (!has_failed)
 				break;
 			failures++;
@@ -228,7 +252,7 @@ static void each_call_fails(void **state)
 		fail_nth = 0;
 		assert_int_equal(run(ops[i].type, ops[i].flags, &move), MIG_OK);
 		if (ops[i].type == MIG_OP_COPY && move.fence >= 0)
-			assert_int_equal(copied(move.slot), MIG_OK);
+			mover_copied(&mover, move.slot);
 	}
 	assert_int_equal(fake_gpu.maps, 0);
 	assert_true(failures > 15);
@@ -249,6 +273,7 @@ static void home_by_cpu(void **state)
 	assert_int_equal(fake_module.write_first, FIRST);
 	assert_int_equal(fake_module.write_nr, PAGES);
 	assert_int_equal(fake_gpu.copies, 0);
+	assert_int_equal(fake_gpu.places, 2);
 	assert_int_equal(fake_gpu.maps, 0);
 	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
 	world_end();
@@ -350,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(out_and_home),
 		cmocka_unit_test(each_call_fails),
+		cmocka_unit_test(place_stays),
 		cmocka_unit_test(home_by_cpu),
 		cmocka_unit_test(arm_is_all_or_nothing),
 		cmocka_unit_test(vm_is_closed),

@@ -52,6 +52,7 @@ struct process {
 	struct migrator m;
 	struct journal journal;
 	bool is_home;
+	int error;
 };
 
 /* Those of the fake GPU are eventfds and have always signalled. */
@@ -72,19 +73,25 @@ static int on_home(void *context)
 static int on_mover(sd_event_source *source, int fd, uint32_t revents,
 		    void *context)
 {
+	struct process *p = context;
+
 	(void)source;
 	(void)fd;
 	(void)revents;
-	return migrator_on_mover(context);
+	p->error = migrator_on_mover(&p->m);
+	return p->error;
 }
 
 static int on_timer(sd_event_source *source, int fd, uint32_t revents,
 		    void *context)
 {
+	struct process *p = context;
+
 	(void)source;
 	(void)fd;
 	(void)revents;
-	return migrator_on_timer(context);
+	p->error = migrator_on_timer(&p->m);
+	return p->error;
 }
 
 static void env_make(struct process *p)
@@ -122,15 +129,16 @@ static int process_start(struct process *p, int journal)
 	if (ret)
 		return ret;
 	assert_true(sd_event_add_io(m->loop, NULL, m->thread.done_fd, EPOLLIN,
-				    on_mover, m) >= 0);
+				    on_mover, p) >= 0);
 	assert_true(sd_event_add_io(m->loop, NULL, m->timer, EPOLLIN, on_timer,
-				    m) >= 0);
+				    p) >= 0);
 	return 0;
 }
 
+/* An error ends the process. */
 static void rounds(struct process *p, unsigned int nr)
 {
-	while (nr-- && !p->is_home)
+	while (nr-- && !p->is_home && !p->error)
 		sd_event_run(p->m.loop, 20000);
 }
 

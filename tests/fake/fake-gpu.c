@@ -173,6 +173,28 @@ static int fake_share(struct gpu_vm *from, uint32_t handle, struct gpu_vm *to,
 	return fake_import(to, -1, to_handle);
 }
 
+static int fake_place(struct gpu_vm *vm, const struct gpu_place *places,
+		      uint32_t nr)
+{
+	(void)vm;
+	(void)places;
+	if (fake_fail())
+		return -ENOMEM;
+	fake_gpu.places += nr;
+	return 0;
+}
+
+static int fake_displace(struct gpu_vm *vm, uint64_t va, uint64_t length)
+{
+	(void)vm;
+	(void)va;
+	(void)length;
+	if (fake_fail())
+		return -EIO;
+	fake_gpu.places--;
+	return 0;
+}
+
 static int fake_copy(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
 {
 	(void)vm;
@@ -181,16 +203,6 @@ static int fake_copy(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
 	fake_gpu.copies++;
 	fake_gpu.last_copy = *copy;
 	return fake_fence(fence);
-}
-
-static int fake_copy_end(struct gpu_vm *vm, uint32_t slot)
-{
-	(void)vm;
-	(void)slot;
-	if (fake_fail())
-		return -EIO;
-	fake_gpu.copies--;
-	return 0;
 }
 
 static int fake_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,
@@ -257,8 +269,11 @@ static const struct gpu_move_ops fake_move_ops = {
 	.kill = fake_kill,
 	.alloc = fake_alloc_vram,
 	.share = fake_share,
+	.place_start = FAKE_PLACE_START,
+	.place_end = UINT64_C(1) << 40,
+	.place = fake_place,
+	.displace = fake_displace,
 	.copy = fake_copy,
-	.copy_end = fake_copy_end,
 	.map = fake_map,
 	.unmap = fake_unmap,
 	.export = fake_export,

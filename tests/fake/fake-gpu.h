@@ -5,6 +5,9 @@
 
 #include "gpu.h"
 
+/* Addresses for copies begin here. */
+#define FAKE_PLACE_START (UINT64_C(1) << 30)
+
 struct fake_gpu {
 	unsigned int vms;	/* open now */
 	unsigned int imports;	/* alive now */
@@ -14,7 +17,8 @@ struct fake_gpu {
 	struct gpu_job last_job;
 	unsigned int vram;	/* objects of VRAM alive now */
 	unsigned int stopped;	/* VMs */
-	unsigned int copies;	/* in flight: begun and not ended */
+	unsigned int copies;	/* begun */
+	unsigned int places;	/* of objects, now */
 	struct gpu_copy last_copy;
 	unsigned int maps;	/* of VRAM for the CPU, now */
 	bool left_runs;		/* what a dead process left does not stop */

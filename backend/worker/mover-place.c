@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is copied stays mapped in an address space of the mover's own: an object
+ * from its first copy until it is unmapped, the VRAM of a chunk from ALLOC to
+ * FREE. Both go in the order of section 5 of DESIGN.md: out of the page
+ * tables, then the handle. A copy that goes on faults.
+ *
+ * VRAM of a chunk is an object on the mover's file; each VM of the guest that
+ * maps it has a handle of its own.
+ */
+#include "mover-place.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "work.h"
+
+static uint64_t vram_key(const struct mig_op *op)
+{
+	return (uint64_t)op->obj << 32 | op->first;
+}
+
+struct mover_vram *mover_vram(struct mover *mover, const struct mig_op *op)
+{
+	uint64_t key = vram_key(op);
+	struct mover_vram *vram;
+
+	HASH_FIND(hh, mover->vram, &key, sizeof(key), vram);
+	return vram;
+}
+
+/* ---- places ---- */
+
+static int place_make(struct mover *mover, struct gpu_place *place,
+		      struct space_range **range)
+{
+	int ret;
+
+	if (*range)
+		return 0;
+	*range = space_get(&mover->space, place->length);
+	if (!*range)
+		return -ENOMEM;
+	place->va = (*range)->start;
+	ret = mover->env->gpu->move->place(mover->own, place, 1);
+	if (!ret)
+		return 0;
+	space_put(&mover->space, *range);
+	*range = NULL;
+	return ret;
+}
+
+/* One that could not be cleared stays in use, so that nothing else gets it. */
+static int place_drop(struct mover *mover, struct space_range **range)
+{
+	int ret = 0;
+
+	if (*range)
+		ret = mover->env->gpu->move->displace(mover->own,
+						      (*range)->start,
+						      (*range)->length);
+	if (!ret)
+		space_put(&mover->space, *range);
+	*range = NULL;
+	return ret;
+}
+
+static int vram_place(struct mover *mover, struct mover_vram *vram, uint32_t nr)
+{
+	struct gpu_place place = {
+		.handle = vram->handle,
+		.length = (uint64_t)nr * XENUSERPTR_PAGE_SIZE,
+	};
+
+	return place_make(mover, &place, &vram->place);
+}
+
+static int ram_place(struct mover *mover, uint32_t obj)
+{
+	struct gpu_place place = { .is_readonly = work_is_readonly(mover->env, obj) };
+	int ret = mover_import(mover, obj, &place.handle);
+
+	if (ret)
+		return ret;
+	place.length = (uint64_t)work_pages(mover->env, obj) *
+		       XENUSERPTR_PAGE_SIZE;
+	return place_make(mover, &place, &mover->ram[obj].place);
+}
+
+int mover_places(struct mover *mover, const struct mig_op *op, uint64_t *vram,
+		 uint64_t *ram)
+{
+	struct mover_vram *chunk = mover_vram(mover, op);
+	int ret;
+
+	if (!chunk)
+		return -EIO;
+	ret = vram_place(mover, chunk, op->nr);
+	if (!ret)
+		ret = ram_place(mover, op->obj);
+	if (ret)
+		return ret;
+	*vram = chunk->place->start;
+	*ram = mover->ram[op->obj].place->start +
+	       (uint64_t)op->first * XENUSERPTR_PAGE_SIZE;
+	return 0;
+}
+
+/* ---- objects ---- */
+
+void mover_adopt_ram(struct mover *mover, uint32_t obj, uint32_t handle)
+{
+	mover->ram[obj].handle = handle;
+}
+
+int mover_import(struct mover *mover, uint32_t obj, uint32_t *handle)
+{
+	struct work_env *env = mover->env;
+	struct mover_ram *ram = &mover->ram[obj];
+	int ret = 0;
+
+	if (!ram->handle)
+		ret = env->gpu->import(mover->own, work_dmabuf(env, obj),
+				       &ram->handle);
+	*handle = ram->handle;
+	/* From here on the pages stay mapped as long as the GPU's file is open. */
+	if (!ret && mover->journal)
+		journal_set_ram(mover->journal, obj, *handle);
+	return ret;
+}
+
+int mover_forget(struct mover *mover, uint32_t obj)
+{
+	struct mover_ram *ram = &mover->ram[obj];
+	uint32_t handle = ram->handle;
+	int ret, closed;
+
+	ret = place_drop(mover, &ram->place);
+	ram->handle = 0;
+	if (mover->journal)
+		journal_set_ram(mover->journal, obj, 0);
+	closed = handle ? mover->env->gpu->close(mover->own, handle) : 0;
+	return ret ? ret : closed;
+}
+
+/* ---- VRAM ---- */
+
+static int vram_add(struct mover *mover, uint64_t key, uint32_t handle,
+		    struct mover_vram **result)
+{
+	struct mover_vram *vram = calloc(1, sizeof(*vram));
+
+	if (!vram)
+		return -ENOMEM;
+	vram->key = key;
+	vram->handle = handle;
+	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
+	*result = vram;
+	if (hash_added(vram))
+		return 0;
+	free(vram);
+	return -ENOMEM;
+}
+
+int mover_adopt_vram(struct mover *mover, uint32_t obj, uint32_t first,
+		     uint32_t handle)
+{
+	struct mover_vram *vram;
+
+	return vram_add(mover, (uint64_t)obj << 32 | first, handle, &vram);
+}
+
+static int vram_note(struct mover *mover, const struct mig_op *op,
+		     uint32_t handle)
+{
+	if (!mover->journal)
+		return 0;
+	return journal_set_vram(mover->journal, op->obj, op->first, handle);
+}
+
+static void vram_del(struct mover *mover, struct mover_vram *vram)
+{
+	HASH_DEL(mover->vram, vram);
+	free(vram);
+}
+
+int mover_alloc(struct mover *mover, const struct mig_op *op)
+{
+	uint64_t size = (uint64_t)op->nr * XENUSERPTR_PAGE_SIZE;
+	uint64_t vram_va, ram_va;
+	struct mover_vram *vram;
+	uint32_t handle;
+	int ret;
+
+	if (mover_vram(mover, op))
+		return 0;	/* allocated before a worker died */
+	/*
+	 * The import is what keeps the pages mapped when this process dies, and pages
+	 * that are unmapped while they are revoked lose their contents: so it is first.
+	 */
+	ret = mover_import(mover, op->obj, &handle);
+	if (ret)
+		return ret;
+	ret = mover->env->gpu->move->alloc(mover->own, size, &handle);
+	if (ret)
+		return ret;
+	ret = vram_note(mover, op, handle);
+	if (ret)
+		goto err_close;
+	ret = vram_add(mover, vram_key(op), handle, &vram);
+	if (ret)
+		goto err_note;
+	ret = mover_places(mover, op, &vram_va, &ram_va);
+	if (!ret)
+		return 0;
+	(void)place_drop(mover, &vram->place);
+	vram_del(mover, vram);
+err_note:
+	(void)vram_note(mover, op, 0);
+err_close:
+	mover->env->gpu->close(mover->own, handle);
+	return ret;
+}
+
+/* A VM that is closed has closed its handles. */
+static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
+{
+	struct work_env *env = mover->env;
+	struct gpu_vm *gpu_vm;
+	uint32_t vm;
+
+	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
+		if (!vram->vm_handle[vm])
+			continue;
+		gpu_vm = work_vm_get(env, vm, vram->vm_life[vm]);
+		if (!gpu_vm)
+			continue;
+		env->gpu->close(gpu_vm, vram->vm_handle[vm]);
+		work_vm_put(env);
+	}
+}
+
+int mover_free(struct mover *mover, const struct mig_op *op)
+{
+	struct mover_vram *vram = mover_vram(mover, op);
+
+	if (!vram)
+		return 0;
+	(void)place_drop(mover, &vram->place);
+	vram_close_handles(mover, vram);
+	/* Forgotten, then closed: the number may be another's soon. */
+	if (!vram_note(mover, op, 0))
+		mover->env->gpu->close(mover->own, vram->handle);
+	vram_del(mover, vram);
+	return 0;
+}
+
+void mover_drop_places(struct mover *mover)
+{
+	struct mover_vram *vram, *next;
+
+	HASH_ITER(hh, mover->vram, vram, next)
+		vram_del(mover, vram);
+	space_fini(&mover->space);
+}

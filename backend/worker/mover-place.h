@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the mover has on its file of the GPU: imports of the guest's objects and
+ * the VRAM of chunks, each with a handle and a place in the mover's own
+ * address space as long as it lives. The mover's thread alone.
+ */
+#ifndef XU_MOVER_PLACE_H
+#define XU_MOVER_PLACE_H
+
+#include "hash.h"
+#include "mover.h"
+
+/* An object of the guest. */
+struct mover_ram {
+	uint32_t handle;	/* 0: not imported */
+	struct space_range *place; /* or NULL */
+};
+
+/* The VRAM of one chunk. */
+struct mover_vram {
+	UT_hash_handle hh;
+	uint64_t key;		/* obj << 32 | first page */
+	uint32_t handle;
+	struct space_range *place; /* or NULL */
+	/* For the address space of that life; of an earlier one it is nothing. */
+	uint32_t vm_handle[MIG_MAX_VMS];
+	uint32_t vm_life[MIG_MAX_VMS];
+};
+
+/** mover_alloc() - VRAM for the chunk of @op, in its place; or -errno */
+int mover_alloc(struct mover *mover, const struct mig_op *op);
+/** mover_free() - give it back; nothing maps it any more. None is no error */
+int mover_free(struct mover *mover, const struct mig_op *op);
+/** mover_vram() - what mover_alloc() made, or NULL */
+struct mover_vram *mover_vram(struct mover *mover, const struct mig_op *op);
+
+/** mover_import() - of an object, made when it is needed first; or -errno */
+int mover_import(struct mover *mover, uint32_t obj, uint32_t *handle);
+/** mover_forget() - take the object's import away, before it is unmapped */
+int mover_forget(struct mover *mover, uint32_t obj);
+
+/** mover_places() - addresses of the chunk of @op in both memories; or -errno */
+int mover_places(struct mover *mover, const struct mig_op *op, uint64_t *vram,
+		 uint64_t *ram);
+
+/** mover_drop_places() - free what is known of all; the file is closed next */
+void mover_drop_places(struct mover *mover);
+
+#endif /* XU_MOVER_PLACE_H */
