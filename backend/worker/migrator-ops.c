@@ -126,6 +126,17 @@ int migrator_forget(struct migrator *m, const struct core_op *op)
 	return move_submit(m, move);
 }
 
+int migrator_submit_alive(struct migrator *m, uint32_t gref)
+{
+	const struct mig_op none = { 0 };
+	struct move *move = move_make(MOVE_ALIVE, &none, 0);
+
+	if (!move)
+		return -ENOMEM;
+	move->gref = gref;
+	return move_submit(m, move);
+}
+
 /* The guest learns that contents are gone; its later fences say so too. */
 static int migrator_tell(struct migrator *m, const struct mig_op *op)
 {
@@ -315,6 +326,8 @@ int migrator_on_mover(struct migrator *m)
 
 		if (move->kind == MOVE_FORGET)
 			ret = forgotten(m, move);
+		else if (move->kind == MOVE_ALIVE)
+			ret = alive_done(m);
 		else
 			ret = op_ended(m, move);
 		move_free(move);

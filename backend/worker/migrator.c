@@ -22,10 +22,13 @@
 
 /* ---- events to the engine ---- */
 
-static int timer_set(struct migrator *m)
+int migrator_timer(struct migrator *m)
 {
-	uint64_t at = mig_next_time(m->engine);
+	uint64_t at = mig_next_time(m->engine), alive = alive_time(m);
 	struct itimerspec when = { 0 };
+
+	if (alive < at)
+		at = alive;
 
 	if (at == m->timer_at)
 		return 0;
@@ -117,12 +120,15 @@ int migrator_feed(struct migrator *m, struct mig_event *ev)
 
 	ev->us = clock_us();
 	ev->now = ev->us / 1000;
+	m->alive_now = ev->now;
 	PROBE4(mig_event, ev->type, ev->obj, ev->first, ev->nr);
 	ret = ops_drain(m, ev);
 	if (!ret)
 		ret = gate_released(m);
 	if (!ret)
-		ret = timer_set(m);
+		ret = alive_look(m);
+	if (!ret)
+		ret = migrator_timer(m);
 	status_fill(m);
 	if (ret)
 		log_warn("migration event %u of object %u page %u: %s",
@@ -159,7 +165,10 @@ static int record_feed(struct migrator *m, enum mig_event_type type,
 
 int migrator_want(struct migrator *m, uint32_t gref)
 {
-	return record_feed(m, MIG_EV_WANT, gref);
+	int ret = record_feed(m, MIG_EV_WANT, gref);
+
+	alive_wanted(m);
+	return ret ? ret : migrator_timer(m);
 }
 
 int migrator_lost(struct migrator *m, uint32_t gref)

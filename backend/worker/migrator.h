@@ -48,6 +48,10 @@ struct migrator {
 	struct recorder recorder;
 	int timer;		/* timerfd */
 	uint64_t timer_at;	/* ms, MIG_NEVER: off */
+	uint64_t alive_at;	/* ms: of the last sign of life */
+	uint64_t alive_now;	/* ms: of the last event */
+	uint64_t wanted_until;	/* ms: a want may wait that long */
+	bool is_alive_sent;
 	uint64_t timed;		/* what the status page knows of mig_stats */
 	uint64_t vms;		/* known to the engine */
 	uint32_t vm_life[MIG_MAX_VMS]; /* of each: work_vm_life(); 0: none */
@@ -152,5 +156,16 @@ int gate_done(struct migrator *m, const struct work *work);
 /* Holds and objects that are free to go, after the engine has no more ops. */
 int gate_released(struct migrator *m);
 int migrator_forget(struct migrator *m, const struct core_op *op);
+int migrator_submit_alive(struct migrator *m, uint32_t gref);
+/* Starts the timer for what is due next. */
+int migrator_timer(struct migrator *m);
+/*
+ * alive.c: when a sign of life is due, ms; a want came; give one if it is due; it
+ * was given.
+ */
+uint64_t alive_time(const struct migrator *m);
+void alive_wanted(struct migrator *m);
+int alive_look(struct migrator *m);
+int alive_done(struct migrator *m);
 
 #endif /* XU_MIGRATOR_H */

@@ -125,3 +125,11 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 				op->nr, ops);
 	return status;
 }
+
+/* What it answers does not matter: that it was asked does. */
+void mover_alive(int module, uint32_t gref)
+{
+	struct xen_userptr_back_op op;
+
+	(void)pages_run(module, XEN_USERPTR_BACK_QUERY, 0, &gref, 1, &op);
+}

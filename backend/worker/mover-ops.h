@@ -28,4 +28,7 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 		     bool stayed, struct xen_userptr_back_op *ops,
 		     uint32_t *extra_refs);
 
+/** mover_alive() - a call of the module that does nothing, for its deadlines */
+void mover_alive(int module, uint32_t gref);
+
 #endif /* XU_MOVER_OPS_H */

@@ -323,6 +323,9 @@ void mover_run(void *context, struct work *work)
 		move_op(mover, move);
 		PROBE3(mig_op_end, move->op.type, move->op.id, move->status);
 		break;
+	case MOVE_ALIVE:
+		mover_alive(mover->env->module, move->gref);
+		break;
 	case MOVE_FORGET:
 		move->status = move_status(mover_forget(mover, move->op.obj));
 		break;

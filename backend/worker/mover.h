@@ -28,6 +28,7 @@ struct move_list {
 enum move_kind {
 	MOVE_OP,	/* perform op */
 	MOVE_FORGET,	/* op.obj is about to be unmapped */
+	MOVE_ALIVE,	/* a call of the module that does nothing */
 };
 
 /* What a struct work of kind WORK_MOVE carries. */
@@ -39,6 +40,7 @@ struct move {
 	uint32_t status;	/* (out) enum mig_status */
 	uint32_t extra_refs;	/* REVOKE, QUERY: (out) */
 	uint32_t life;		/* of op.vm: work_vm_life() */
+	uint32_t gref;		/* MOVE_ALIVE: one that is mapped */
 	uint32_t core_op;	/* MOVE_FORGET: for the caller */
 	uint32_t nr_lists;	/* BIND, UNBIND */
 	struct move_list lists[];

@@ -21,7 +21,7 @@ DT_SRCS_decide := backend/broker/decide.c
 DT_SRCS_ipc := backend/common/ipc.c
 DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
-	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c \
+	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/alive.c \
 	backend/worker/gate.c backend/worker/mover.c \
 	backend/worker/mover-place.c backend/worker/space.c \
 	backend/worker/mover-ops.c backend/worker/grefs.c \

@@ -464,6 +464,45 @@ static void test_mapped_again(void **state)
 	close(journal);
 }
 
+/* One that only waits for its GPU calls the module, or that takes it for dead. */
+static void test_waits_and_lives(void **state)
+{
+	struct process *p = process_new();
+	int journal = journal_create(&limits);
+	unsigned int calls, nr = 1000;
+
+	(void)state;
+	memset(&fake_gpu, 0, sizeof(fake_gpu));
+	memset(&fake_module, 0, sizeof(fake_module));
+	fake_gpu.hangs = true;
+	assert_true(journal >= 0);
+	assert_int_equal(process_start(p, journal), 0);
+	p->m.settings.copy_ms = 60000;
+	assert_int_equal(migrator_set(&p->m, &p->m.settings), 0);
+	object_map(p);
+	assert_int_equal(migrator_move(&p->m, OBJ, 0, 16, MIG_PLACE_VRAM), 0);
+	while (!fake_gpu.copies && nr--)
+		rounds(p, 1);
+	assert_int_equal(fake_gpu.copies, 1);
+	calls = fake_module.ops_calls;
+	/* It never makes the three within the rounds if it makes none. */
+	for (nr = 0; fake_module.ops_calls < calls + 3 && nr < 1000; nr++)
+		rounds(p, 1);
+	assert_int_equal(fake_module.ops_calls, calls + 3);
+	assert_int_equal(fake_gpu.copies, 1);
+	fake_gpu.hangs = false;
+	assert_int_equal(eventfd_write(fake_gpu.copy_fence, 1), 0);
+	rounds(p, ROUNDS);
+	/* At rest it says nothing: the next sign would come within a second. */
+	calls = fake_module.ops_calls;
+	for (nr = 0; nr < 75; nr++)
+		rounds(p, 1);
+	assert_int_equal(fake_module.ops_calls, calls);
+	helper_stop(&p->m.thread);
+	process_free(p);
+	close(journal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_lost_with_the_worker),
 		cmocka_unit_test(test_dead_rescuer),
 		cmocka_unit_test(test_each_call_fails),
+		cmocka_unit_test(test_waits_and_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

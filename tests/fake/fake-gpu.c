@@ -202,7 +202,11 @@ static int fake_copy(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
 		return -EIO;
 	fake_gpu.copies++;
 	fake_gpu.last_copy = *copy;
-	return fake_fence(fence);
+	if (!fake_gpu.hangs)
+		return fake_fence(fence);
+	*fence = eventfd(0, EFD_CLOEXEC);
+	fake_gpu.copy_fence = *fence;
+	return *fence < 0 ? -errno : 0;
 }
 
 static int fake_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,

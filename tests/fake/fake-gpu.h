@@ -21,6 +21,8 @@ struct fake_gpu {
 	unsigned int places;	/* of objects, now */
 	struct gpu_copy last_copy;
 	unsigned int maps;	/* of VRAM for the CPU, now */
+	bool hangs;		/* copies do not end ... */
+	int copy_fence;		/* ... until a test signals it */
 	bool left_runs;		/* what a dead process left does not stop */
 	bool left_is_deaf;	/* ... nor die */
 };

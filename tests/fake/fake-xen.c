@@ -264,6 +264,7 @@ int module_ops(int module, struct xen_userptr_back_op *ops, uint32_t nr)
 	(void)module;
 	if (fake_fail())
 		return -ENOMEM;
+	fake_module.ops_calls++;
 	for (i = 0; i < nr; i++) {
 		ops[i].status = -3;	/* GNTST_bad_gntref */
 		if (ops[i].gref < FAKE_MAX_GREFS)

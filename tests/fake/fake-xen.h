@@ -42,6 +42,7 @@ struct fake_module {
 	uint32_t trim_nr;
 	uint32_t write_first;	/* of the last WRITE */
 	uint32_t write_nr;
+	unsigned int ops_calls;
 	uint8_t rev_state[FAKE_MAX_GREFS];
 	uint32_t refuse_gref;	/* ARM of it says ... */
 	int32_t refuse_status;
