@@ -51,6 +51,30 @@ static struct work *helper_next(struct helper *helper)
 	return work;
 }
 
+struct work *helper_more(struct helper *helper, struct work *work,
+			 bool (*goes_with)(const struct work *work,
+					   const struct work *next))
+{
+	struct work *more = NULL;
+
+	pthread_mutex_lock(&helper->lock);
+	if (helper->todo.first && goes_with(work, helper->todo.first))
+		more = work_list_take(&helper->todo);
+	pthread_mutex_unlock(&helper->lock);
+	while (work->also)
+		work = work->also;
+	work->also = more;
+	return more;
+}
+
+static void helper_end(struct helper *helper, struct work *work)
+{
+	pthread_mutex_lock(&helper->lock);
+	for (; work; work = work->also)
+		work_list_put(&helper->done, work);
+	pthread_mutex_unlock(&helper->lock);
+}
+
 static void *helper_main(void *arg)
 {
 	struct helper *helper = arg;
@@ -58,9 +82,7 @@ static void *helper_main(void *arg)
 
 	while ((work = helper_next(helper))) {
 		helper->run(helper->context, work);
-		pthread_mutex_lock(&helper->lock);
-		work_list_put(&helper->done, work);
-		pthread_mutex_unlock(&helper->lock);
+		helper_end(helper, work);
 		/* Fails only when the counter is full: then it is readable. */
 		(void)eventfd_write(helper->done_fd, 1);
 	}

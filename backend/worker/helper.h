@@ -28,6 +28,7 @@ struct move;
 /* Belongs to the loop, then to the thread, then to the loop again. */
 struct work {
 	struct work *next;
+	struct work *also;	/* taken by helper_more(): ends with this one */
 	enum work_kind kind;
 	struct core_op op;	/* WORK_FAULT: vm and job only */
 	uint64_t cookie;	/* of the job: EXEC (out), WORK_FAULT (in) */
@@ -73,6 +74,17 @@ void helper_stop(struct helper *helper);
 
 /** helper_submit() - give work away; never fails, never blocks for long */
 void helper_submit(struct helper *helper, struct work *work);
+
+/**
+ * helper_more() - in run(): the next piece, if it can be performed with @work
+ * @goes_with: says so; called with the lock held
+ *
+ * It ends when run() of @work returns, after those that were taken before. NULL:
+ * there is none.
+ */
+struct work *helper_more(struct helper *helper, struct work *work,
+			 bool (*goes_with)(const struct work *work,
+					   const struct work *next));
 
 /** helper_take() - the next piece that is done, or NULL; the caller frees it */
 struct work *helper_take(struct helper *helper);

@@ -450,6 +450,7 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	if (m->timer < 0)
 		return -errno;
 	ret = mover_init(&m->mover, m->env, node, m->journal);
+	m->mover.thread = &m->thread;
 	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
 }
 

@@ -19,6 +19,10 @@
 #include "probe.h"
 #include "userptrif.h"
 
+/* Chunks whose mappings are changed in one call, and how many of each at most. */
+#define BATCH_MOVES	16U
+#define BATCH_BINDS	32U
+
 int mover_init(struct mover *mover, struct work_env *env, int node,
 	       struct journal *journal)
 {
@@ -311,17 +315,111 @@ static void move_op(struct mover *mover, struct move *move)
 			  move->op.vm, strerror(-ret));
 }
 
+/* ---- several chunks at once ---- */
+
+static bool is_bind(const struct move *move)
+{
+	return move->kind == MOVE_OP && (move->op.type == MIG_OP_BIND ||
+					 move->op.type == MIG_OP_UNBIND);
+}
+
+/* Changes of one address space that wait one behind the other. */
+static bool bind_goes_with(const struct work *work, const struct work *next)
+{
+	const struct move *first = work->move, *second = next->move;
+
+	return is_bind(second) && second->nr_lists == 1 &&
+	       second->lists[0].nr <= BATCH_BINDS &&
+	       first->lists[0].vm == second->lists[0].vm &&
+	       first->lists[0].life == second->lists[0].life;
+}
+
+static uint32_t batch_take(struct mover *mover, struct work *work,
+			   struct move **moves)
+{
+	struct work *more;
+	uint32_t nr = 1;
+
+	moves[0] = work->move;
+	if (!mover->thread || !is_bind(moves[0]) || moves[0]->nr_lists != 1 ||
+	    moves[0]->lists[0].nr > BATCH_BINDS)
+		return nr;
+	while (nr < BATCH_MOVES &&
+	       (more = helper_more(mover->thread, work, bind_goes_with)))
+		moves[nr++] = more->move;
+	return nr;
+}
+
+/* All of them in one call, or none. */
+static int batch_fill(struct mover *mover, struct gpu_vm *gpu_vm,
+		      struct move **moves, uint32_t nr, struct gpu_bind *binds,
+		      uint32_t *nr_binds)
+{
+	uint32_t i, handle = 0;
+	int ret = 0;
+
+	*nr_binds = 0;
+	for (i = 0; !ret && i < nr; i++) {
+		const struct move_list *list = &moves[i]->lists[0];
+
+		if (moves[i]->op.type == MIG_OP_BIND)
+			ret = bind_handle(mover, &moves[i]->op, list, gpu_vm,
+					  &handle);
+		bind_fill(&moves[i]->op, list, handle, binds + *nr_binds);
+		*nr_binds += list->nr;
+	}
+	return ret;
+}
+
+static int batch_bind(struct mover *mover, struct move **moves, uint32_t nr)
+{
+	struct gpu_vm *gpu_vm = work_vm_get(mover->env, moves[0]->lists[0].vm,
+					    moves[0]->lists[0].life);
+	struct gpu_bind *binds;
+	uint32_t total, failed;
+	int ret;
+
+	if (!gpu_vm)
+		return 0;
+	binds = calloc((size_t)BATCH_MOVES * BATCH_BINDS, sizeof(*binds));
+	ret = binds ? batch_fill(mover, gpu_vm, moves, nr, binds, &total) :
+		      -ENOMEM;
+	if (!ret && total)
+		ret = mover->env->gpu->bind(gpu_vm, binds, total, &failed);
+	free(binds);
+	work_vm_put(mover->env);
+	return ret;
+}
+
+/* A call that fails has changed nothing: then each alone says which it was. */
+static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
+{
+	int ret = -EAGAIN;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		PROBE4(mig_op_start, moves[i]->op.type, moves[i]->op.id,
+		       moves[i]->op.obj, moves[i]->op.first);
+	if (nr > 1)
+		ret = batch_bind(mover, moves, nr);
+	for (i = 0; i < nr; i++) {
+		moves[i]->status = MIG_OK;
+		if (ret)
+			move_op(mover, moves[i]);
+		PROBE3(mig_op_end, moves[i]->op.type, moves[i]->op.id,
+		       moves[i]->status);
+	}
+}
+
 void mover_run(void *context, struct work *work)
 {
+	struct move *moves[BATCH_MOVES];
 	struct mover *mover = context;
 	struct move *move = work->move;
 
 	switch (move->kind) {
 	case MOVE_OP:
-		PROBE4(mig_op_start, move->op.type, move->op.id, move->op.obj,
-		       move->op.first);
-		move_op(mover, move);
-		PROBE3(mig_op_end, move->op.type, move->op.id, move->status);
+		batch_run(mover, moves, batch_take(mover, work, moves));
 		break;
 	case MOVE_ALIVE:
 		mover_alive(mover->env->module, move->gref);

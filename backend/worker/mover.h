@@ -53,6 +53,7 @@ struct mover_vram;
 struct mover {
 	struct work_env *env;
 	struct journal *journal; /* or NULL */
+	struct helper *thread;	/* that runs it; NULL: each op alone */
 	struct gpu_vm *own;	/* for VRAM and copies */
 	struct space space;	/* of own: where what is copied has its place */
 	struct mover_ram *ram;	/* by object */

@@ -32,7 +32,7 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 # Sanitizers make system calls of their own: what the filter does is tested plain.
 DT_SRCS_space := backend/worker/space.c
 DT_SRCS_grefs := backend/worker/grefs.c
-DT_SRCS_mover := backend/worker/mover.c backend/worker/mover-ops.c \
+DT_SRCS_mover := backend/worker/mover.c backend/worker/helper.c backend/worker/mover-ops.c \
 	backend/worker/mover-place.c backend/worker/space.c \
 	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \

@@ -7,6 +7,7 @@
 #include "cm.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -199,6 +200,90 @@ static void out_and_home(void **state)
 	world_end();
 }
 
+static struct work *bind_submit(struct helper *helper, uint32_t first, uint32_t vm)
+{
+	struct move *move = calloc(1, sizeof(*move) + sizeof(move->lists[0]));
+	struct work *work = calloc(1, sizeof(*work));
+
+	assert_non_null(move);
+	assert_non_null(work);
+	move->op.type = MIG_OP_UNBIND;
+	move->op.obj = OBJ;
+	move->op.first = first;
+	move->op.nr = PAGES;
+	move->status = MIG_FAILED;
+	move->nr_lists = 1;
+	move->lists[0].vm = vm;
+	move->lists[0].life = work_vm_life(&env, vm);
+	move->lists[0].nr = 1;
+	move->lists[0].binds = calloc(1, sizeof(struct core_bind));
+	assert_non_null(move->lists[0].binds);
+	move->lists[0].binds[0].gpu_va = (uint64_t)first << 12;
+	work->kind = WORK_MOVE;
+	work->fence = -1;
+	work->move = move;
+	helper_submit(helper, work);
+	return work;
+}
+
+/* Runs when all are submitted. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static void gated_run(void *context, struct work *work)
+{
+	pthread_mutex_lock(&gate);
+	mover_run(context, work);
+	pthread_mutex_unlock(&gate);
+}
+
+/* How many of the works say so? In the order in which they were submitted. */
+static unsigned int works_end(struct helper *helper, struct work **works,
+			      unsigned int nr, uint32_t wanted)
+{
+	struct work *work;
+	unsigned int i = 0, found = 0;
+
+	while (i < nr) {
+		work = helper_take(helper);
+		if (!work)
+			continue;
+		assert_ptr_equal(work, works[i]);
+		found += work->move->status == wanted;
+		move_free(work->move);
+		free(work);
+		i++;
+	}
+	return found;
+}
+
+/* Changes of one address space that wait behind each other are one call. */
+static void binds_go_together(void **state)
+{
+	struct work *works[6];
+	struct helper helper;
+	unsigned int i, binds;
+
+	(void)state;
+	world_make();
+	assert_int_equal(helper_start(&helper, gated_run, &mover), 0);
+	mover.thread = &helper;
+	for (fail_nth = 0; fail_nth < 2; fail_nth++) {
+		pthread_mutex_lock(&gate);
+		binds = fake_gpu.binds;
+		for (i = 0; i < 6; i++)
+			works[i] = bind_submit(&helper, i * PAGES, 0);
+		fake_fail_set(fail_nth);
+		pthread_mutex_unlock(&gate);
+		assert_int_equal(works_end(&helper, works, 6, MIG_OK), 6);
+		/* One that fails as a whole is repeated, each alone. */
+		assert_int_equal(fake_gpu.binds - binds, fail_nth ? 6 : 1);
+	}
+	fail_nth = 0;
+	fake_fail_set(0);
+	helper_stop(&helper);
+	mover.thread = NULL;
+	world_end();
+}
+
 /* What cannot be taken out of its place never gets another's address. */
 static void place_stays(void **state)
 {
@@ -376,6 +461,7 @@ int main(void)
 		cmocka_unit_test(out_and_home),
 		cmocka_unit_test(each_call_fails),
 		cmocka_unit_test(place_stays),
+		cmocka_unit_test(binds_go_together),
 		cmocka_unit_test(home_by_cpu),
 		cmocka_unit_test(arm_is_all_or_nothing),
 		cmocka_unit_test(vm_is_closed),
