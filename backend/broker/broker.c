@@ -228,6 +228,38 @@ static int broker_watch_store(struct broker *broker)
 	return 0;
 }
 
+/* Workers bring home what is in VRAM before they end; the last one lets the loop go. */
+void broker_end_step(struct broker *broker)
+{
+	struct device *device, *next;
+
+	if (!broker->is_ending)
+		return;
+	HASH_ITER(hh, broker->devices, device, next)
+		if (device->pid > 0)
+			return;
+	sd_event_exit(broker->loop, 0);
+}
+
+/* Who asks twice does not want to wait. */
+static int broker_on_end(sd_event_source *source,
+			 const struct signalfd_siginfo *info, void *context)
+{
+	struct broker *broker = context;
+	struct device *device, *next;
+
+	(void)source;
+	(void)info;
+	if (broker->is_ending)
+		return sd_event_exit(broker->loop, 0);
+	broker->is_ending = true;
+	sd_notify(0, "STOPPING=1");
+	HASH_ITER(hh, broker->devices, device, next)
+		device_stop(device);
+	broker_end_step(broker);
+	return 0;
+}
+
 static int broker_add_signals(struct broker *broker)
 {
 	sigset_t set;
@@ -240,10 +272,11 @@ static int broker_add_signals(struct broker *broker)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
-	ret = sd_event_add_signal(broker->loop, NULL, SIGTERM, NULL, NULL);
+	ret = sd_event_add_signal(broker->loop, NULL, SIGTERM, broker_on_end,
+				  broker);
 	if (ret >= 0)
-		ret = sd_event_add_signal(broker->loop, NULL, SIGINT, NULL,
-					  NULL);
+		ret = sd_event_add_signal(broker->loop, NULL, SIGINT,
+					  broker_on_end, broker);
 	return ret < 0 ? ret : 0;
 }
 
@@ -277,7 +310,6 @@ void broker_fini(struct broker *broker)
 {
 	struct device *device, *next;
 
-	sd_notify(0, "STOPPING=1");
 	/* The nodes stay: the next broker takes over from them. */
 	HASH_ITER(hh, broker->devices, device, next)
 		device_abandon(device);

@@ -26,6 +26,7 @@ struct broker {
 	sd_event_source *sweep;	/* looks at what has become stale */
 	bool is_stale;		/* nodes of backends have changed */
 	bool is_released;	/* a domain has gone */
+	bool is_ending;		/* no worker is started any more */
 	struct device *devices;	/* hash by key */
 	uint32_t own_domid;
 	char root[STORE_PATH_LEN];	/* of all backend nodes */
@@ -120,6 +121,9 @@ struct device *device_find(struct broker *broker, uint32_t domid,
 struct device *device_add(struct broker *broker, uint32_t domid,
 			  uint32_t devid);
 
+/** device_stop() - the broker will end: let the worker bring its data home and end */
+void device_stop(struct device *device);
+
 /** device_update() - read both states, act until there is nothing to do */
 void device_update(struct device *device);
 
@@ -130,8 +134,8 @@ void device_update(struct device *device);
 void device_forget(struct device *device, bool remove);
 
 /**
- * device_abandon() - the broker ends: say Closing, let go of the worker, which
- * ends by itself, and free the device
+ * device_abandon() - the broker ends: say Closing, let go of a worker that is left,
+ * which ends by itself, and free the device
  */
 void device_abandon(struct device *device);
 
@@ -191,5 +195,8 @@ void control_drop(struct device *device);
 int broker_init(struct broker *broker);
 int broker_run(struct broker *broker);
 void broker_fini(struct broker *broker);
+
+/** broker_end_step() - a worker has ended: if all have to, and have, the loop ends */
+void broker_end_step(struct broker *broker);
 
 #endif /* XU_BROKER_H */

@@ -264,12 +264,21 @@ void device_update(struct device *device)
 {
 	enum device_state before;
 
+	if (device->broker->is_ending)
+		return;
 	do {
 		before = device->state;
 		device_act(device, device_decide(device->state,
 						 device_frontend_state(device),
 						 device_is_online(device)));
 	} while (device->state != before);
+}
+
+void device_stop(struct device *device)
+{
+	if (device->pid > 0 && device->state != DEV_STOPPING &&
+	    device->state != DEV_RESCUING)
+		device_act(device, ACT_STOP);
 }
 
 void device_worker_ready(struct device *device)
@@ -343,6 +352,7 @@ void device_worker_gone(struct device *device, int code, int wstatus)
 		device_ended(device);
 	else
 		device_set_state(device, DEV_RESCUING);
+	broker_end_step(device->broker);
 }
 
 struct device *device_find(struct broker *broker, uint32_t domid,
