@@ -6,25 +6,25 @@
  * unless it is certain that nobody can read the pages again: anonymous memory,
  * mapped nowhere or by a program alone that is ending, and without a reference
  * but for our pins (a pipe, a socket or a disk may hold one). Pinned anonymous
- * pages belong to one program, since fork() copies them. No locks; runs in the
- * object's release work.
+ * pages belong to one program, since fork() copies them. Runs in the object's
+ * release work only: nobody else changes its pages then, and it may wait.
  */
 #include <linux/mm.h>
-#include <linux/mmu_notifier.h>
 
 #include "trace.h"
 #include "xen_userptr.h"
 
-/* The notifier came before the pages were unmapped: wait until they are. */
+/*
+ * Who unmaps the pages holds this lock until they are unmapped and the kernel has let
+ * go of them: wait for that. Without it the answer may be no, never a wrong yes.
+ */
 static void object_settle(struct xu_object *obj)
 {
-	u32 i;
-
-	for (i = 0; i < obj->nr_ranges; i++) {
-		if (obj->ranges[i].watched)
-			mmu_interval_read_begin(&obj->ranges[i].notifier);
-		cond_resched();
-	}
+	if (!xu_user_wait_begin(obj->user))
+		return;
+	mmap_write_lock(obj->mm);
+	mmap_write_unlock(obj->mm);
+	xu_user_wait_end(obj->user);
 }
 
 static bool folio_forgotten(struct folio *folio, u32 pins, bool is_ending)

@@ -177,20 +177,26 @@ int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,
 	return err;
 }
 
+static bool grant_withdraw(struct xu_grants *grants, struct page *page,
+			   bool readonly)
+{
+	void *entry = xa_load(&grants->table[readonly], page_to_pfn(page));
+
+	if (entry_users(entry) != 1)
+		return false;
+	xu_revocable_withdraw(grants, page, entry_gref(entry));
+	return true;
+}
+
 /* Before a gref is free for others; one that is armed keeps its opt-in. */
 static void grants_withdraw(struct xu_grants *grants, struct page **pages,
-			    u32 count, bool readonly)
+			    u32 count, bool readonly, unsigned long *withdrawn)
 {
-	void *entry;
 	u32 i;
 
-	for (i = 0; i < count; i++) {
-		entry = xa_load(&grants->table[readonly],
-				page_to_pfn(pages[i]));
-		if (entry_users(entry) == 1)
-			xu_revocable_withdraw(grants, pages[i],
-					      entry_gref(entry));
-	}
+	for (i = 0; i < count; i++)
+		__assign_bit(i, withdrawn,
+			     grant_withdraw(grants, pages[i], readonly));
 	xu_revocable_flush(grants);
 }
 
@@ -198,11 +204,16 @@ static void grants_withdraw(struct xu_grants *grants, struct page **pages,
 static u32 grants_end(struct xu_grants *grants, struct page **pages, u32 count,
 		      bool readonly)
 {
+	DECLARE_BITMAP(withdrawn, GRANTS_PER_LOCK);
 	u32 i, ended = 0;
 
 	mutex_lock(&grants->lock);
-	grants_withdraw(grants, pages, count, readonly);
+	grants_withdraw(grants, pages, count, readonly, withdrawn);
 	for (i = 0; i < count; i++) {
+		/* A page that stands here twice has become the last only now. */
+		if (!test_bit(i, withdrawn) &&
+		    grant_withdraw(grants, pages[i], readonly))
+			xu_revocable_flush(grants);
 		if (!grant_put(grants, pages[i], readonly))
 			continue;
 		swap(pages[ended], pages[i]);

@@ -54,7 +54,8 @@ static void object_leave(struct xu_object *obj, enum xu_object_state state)
 	if (obj->state < XU_OBJECT_DESTROYING) {
 		xu_object_uncharge(obj);
 		xu_user_releasing(obj->user, obj->nr_granted);
-		atomic_inc(&xd->nr_releasing);
+		if (!obj->leaving)
+			atomic_inc(&xd->nr_releasing);
 		if (obj->state > XU_OBJECT_NEW) {
 			atomic_long_sub(obj->nr_pages - obj->nr_collected,
 					&xd->nr_pages);
@@ -110,13 +111,16 @@ static void object_create_done(struct xu_req *req, int err,
 
 	spin_lock(&obj->lock);
 	obj->dir = NULL;
-	obj->create_err = err;
+	/* The connection may have broken since the answer came. */
+	obj->create_err = err || !obj->conn_lost ? err : -ENODEV;
 	if (err) {
 		object_start_end(obj);
 	} else {
 		obj->state = XU_OBJECT_LIVE;
 		trace_xen_userptr_object(obj, 0);
-		if (obj->released)
+		if (obj->conn_lost)
+			object_start_end(obj);
+		else if (obj->released)
 			object_send_destroy(obj);
 		else if (READ_ONCE(obj->partly_gone))
 			xu_object_collect(obj);
@@ -247,7 +251,10 @@ static void object_gone(struct xu_object *obj)
 	trace_xen_userptr_object(obj, 0);
 	spin_unlock(&obj->lock);
 	xu_object_uncheck(obj);
-	if (obj->id && !obj->id_stuck)
+	/* Storing nothing keeps the id in use, and needs no memory. */
+	if (obj->id && obj->id_stuck)
+		xa_store(&obj->conn->objs, obj->id, NULL, 0);
+	else if (obj->id)
 		xa_erase(&obj->conn->objs, obj->id);
 	if (!obj->quarantined)
 		xu_object_released(obj);
@@ -302,9 +309,7 @@ static void object_note_forgotten(struct xu_object *obj)
 	spin_lock(&obj->lock);
 	is_live = obj->state == XU_OBJECT_LIVE && !obj->conn_lost;
 	spin_unlock(&obj->lock);
-	if (!is_live || !xu_object_all_gone(obj))
-		return;
-	forgotten = xu_object_forgotten(obj, 0, obj->nr_pages);
+	forgotten = is_live && xu_object_forgotten(obj, 0, obj->nr_pages);
 	spin_lock(&obj->lock);
 	obj->forgotten |= forgotten;
 	spin_unlock(&obj->lock);
@@ -325,18 +330,35 @@ static void object_release_work(struct work_struct *work)
 	xu_object_put(obj);
 }
 
+/*
+ * Lock held. The work finds out whether anybody will miss the contents. This may be
+ * the interrupt thread, which waits for nobody.
+ */
+static bool object_leave_by_work(struct xu_object *obj)
+{
+	if (obj->state != XU_OBJECT_LIVE || !xu_object_all_gone(obj))
+		return false;
+	if (!obj->leaving)
+		atomic_inc(&obj->xd->nr_releasing);
+	obj->leaving = true;
+	return true;
+}
+
 static void object_gem_free(struct drm_gem_object *gem)
 {
 	struct xu_object *obj = to_xu_object(gem);
+	bool by_work;
 
 	drm_gem_object_release(gem);
 	spin_lock(&obj->lock);
 	if (obj->state == XU_OBJECT_NEW)
 		object_start_end(obj);
+	by_work = object_leave_by_work(obj);
 	spin_unlock(&obj->lock);
-	/* The work that notices it may come too late. */
-	object_note_forgotten(obj);
-	xu_object_release(obj);
+	if (by_work)
+		xu_object_collect(obj);
+	else
+		xu_object_release(obj);
 	xu_object_put(obj);
 }
 

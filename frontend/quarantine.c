@@ -36,6 +36,7 @@ struct xu_user {
 	unsigned int refs;		/* users_lock */
 	atomic_long_t releasing;
 	atomic_long_t quarantined;
+	atomic_t waiting;
 };
 
 static LIST_HEAD(users);
@@ -51,6 +52,22 @@ static atomic_long_t total_quarantined;
 
 static void quarantine_work_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_work_fn);
+
+/*
+ * A program may keep its memory from ever coming to rest, and works that wait for
+ * it are taken from all users.
+ */
+#define USER_WAITS	8
+
+bool xu_user_wait_begin(struct xu_user *user)
+{
+	return atomic_add_unless(&user->waiting, 1, USER_WAITS);
+}
+
+void xu_user_wait_end(struct xu_user *user)
+{
+	atomic_dec(&user->waiting);
+}
 
 static struct xu_user *user_find(kuid_t uid)
 {

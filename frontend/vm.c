@@ -72,7 +72,10 @@ static void vm_end_work(struct work_struct *work)
 	mutex_lock(&conn->timeline_lock);
 	xu_timelines_free(conn, vm);
 	mutex_unlock(&conn->timeline_lock);
-	if (!vm->id_stuck)
+	/* Storing nothing keeps the id in use, and needs no memory. */
+	if (vm->id_stuck)
+		xa_store(&conn->vms, vm->id, NULL, 0);
+	else
 		xa_erase(&conn->vms, vm->id);
 	complete_all(&vm->gone);
 	xu_vm_put(vm);

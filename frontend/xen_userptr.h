@@ -219,6 +219,7 @@ struct xu_object {
 	u64 trim_after;			/* check_lock, on trim_list: when */
 	bool conn_lost;			/* lock: ... while trimming */
 	bool forgotten;			/* lock: nobody will read it; set once */
+	bool leaving;			/* lock: counted in nr_releasing before */
 
 	struct mm_struct *mm;
 	struct page **pages;
@@ -319,6 +320,9 @@ int xu_lost_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 void xu_quarantine_fini(void);
 struct xu_user *xu_user_get(kuid_t uid);
 void xu_user_put(struct xu_user *user);
+/* May one more work wait for something that the user's program can put off? */
+bool xu_user_wait_begin(struct xu_user *user);
+void xu_user_wait_end(struct xu_user *user);
 /* -EBUSY when this user has too many pages that do not end. Killable. */
 int xu_user_check_cap(struct xu_user *user);
 void xu_user_releasing(struct xu_user *user, long pages);

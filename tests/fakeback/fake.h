@@ -67,6 +67,8 @@ struct fake {
 	uint32_t devid;
 	bool trim;			/* say that it takes OBJ_TRIM */
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
+	bool sour;			/* nothing can be destroyed, it says */
+	uint32_t sour_id;		/* the last object that was */
 	unsigned int mute;		/* operation that is not answered */
 	unsigned int late;		/* operations that SIGUSR1 answers, a bit each */
 	struct xen_userptrif_req late_req[FAKE_LATE];

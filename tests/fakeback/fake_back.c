@@ -2,12 +2,15 @@
 /*
  * fake-back: see fake.h. The main loop and the states of xenstore.
  *
- * usage: fake-back DOMID DEVID [keep] [trim] [mute=OPERATION] [late=OPERATION] [objects=N]
+ * usage: fake-back DOMID DEVID [keep] [trim] [sour] [mute=OPERATION] [late=OPERATION]
+ *        [objects=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
  * SIGUSR1. mute: this operation gets no answer. late: the first ones are
- * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and refused. SIGTERM: close the device as
- * a backend that is stopped does, and exit. The device's directories must be
+ * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and
+ * refused. sour: OBJ_DESTROY and VM_DESTROY are done and answered with an error, and
+ * jobs that lose pages lose some of the last object that was destroyed. SIGTERM:
+ * close the device as a backend that is stopped does, and exit. The device's directories must be
  * there; without them they are made.
  */
 #include <errno.h>
@@ -253,6 +256,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 			fake->keep = true;
 		else if (!strcmp(argv[i], "trim"))
 			fake->trim = true;
+		else if (!strcmp(argv[i], "sour"))
+			fake->sour = true;
 		else if (!strncmp(argv[i], "mute=", 5))
 			fake->mute = (unsigned int)atoi(argv[i] + 5);
 		else if (!strncmp(argv[i], "late=", 5))

@@ -137,7 +137,10 @@ static uint32_t object_destroy(struct fake *fake, uint32_t id)
 		object->kept = true;
 	else
 		object_unmap(fake, object);
-	return XENUSERPTR_STATUS_OK;
+	if (!fake->sour)
+		return XENUSERPTR_STATUS_OK;
+	fake->sour_id = id;
+	return XENUSERPTR_STATUS_IO;
 }
 
 static void job_error(struct fake *fake, uint32_t timeline, uint64_t seqno,
@@ -167,6 +170,9 @@ static void objects_lose(struct fake *fake)
 		evt.op.lost.obj_id = fake->object[i].id;
 		fake_event(fake, &evt);
 	}
+	evt.op.lost.obj_id = fake->sour_id;
+	if (fake->sour_id)
+		fake_event(fake, &evt);
 }
 
 static void job_end(struct fake *fake, uint32_t timeline, uint64_t seqno)
@@ -348,6 +354,7 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 		break;
 	case XENUSERPTR_OP_VM_DESTROY:
 		vm_destroy(fake, req->op.vm_destroy.vm_id);
+		rsp.status = fake->sour ? XENUSERPTR_STATUS_IO : XENUSERPTR_STATUS_OK;
 		break;
 	case XENUSERPTR_OP_VM_CREATE:
 	case XENUSERPTR_OP_VM_BIND:
