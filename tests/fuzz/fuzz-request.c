@@ -38,7 +38,7 @@ static const struct field fields[] = {
 	{ 7, 24, 8, ANY },
 	{ 8, 8, 4, ANY },	{ 8, 12, 4, ANY },
 	{ 9, 8, 4, FLAGS(0) },	{ 9, 12, 4, FLAGS(0) },
-	{ 10, 8, 4, ANY },	{ 10, 12, 4, FLAGS(0) },
+	{ 10, 8, 4, ANY },	{ 10, 12, 4, FLAGS(1) },
 	{ 10, 16, 4, ANY },	{ 10, 20, 4, 1, UINT32_MAX, 0 },
 	/* VM_BIND by what it is: 101 inline map, 102 other, 103 indirect */
 	{ 101, 8, 4, ANY },	{ 101, 16, 4, 1, 1, 0 },
