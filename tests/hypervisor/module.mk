@@ -5,7 +5,7 @@ RIG_PROGRAMS += $(addprefix $(BUILD)/bin/,rv-guest rv-io rv-backend rv-ctl rv-pa
 
 RV_COMMON := tests/hypervisor/rv.c tests/hypervisor/rv.h protocol/xen_revocable.h
 RV_BACK := $(addprefix tests/hypervisor/,rv-backend.c rv-back.c rv-cycles.c rv-cases.c \
-	rv-race.c rv-script.c)
+	rv-race.c rv-arm.c rv-script.c)
 
 RV_GRANT := $(addprefix tests/hypervisor/,rv-grant.c rv.c)
 

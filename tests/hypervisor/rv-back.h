@@ -87,6 +87,9 @@ void references_await(unsigned int page);
  */
 void race_run(unsigned int seconds, uint64_t seed, unsigned int which);
 
+/* rv-arm.c: all pages (at most BATCH) are armed again and again while they are unmapped. */
+void race_arm(uint64_t seed);
+
 /* rv-cases.c: single tests, by name; false if there is none. */
 bool case_run(int argc, char **argv);
 

@@ -14,6 +14,7 @@
  *   bench N          times of batches, N times
  *   race SECONDS SEED WHICH
  *                    others map and copy the page while it is revoked; see rv-race.c
+ *   armrace SEED     pages are unmapped while they are armed; see rv-arm.c
  *   latency N        the time from REVOKE to the end of the want, N times
  *   answer N         revoke page 0, tell the guest's module by page 1 to touch it, and
  *                    answer its want, N times
@@ -48,6 +49,8 @@ static void run_test(int argc, char **argv, enum other kind)
 		cycle_threads(a[1], ~0ULL, a[2], a[3], kind);
 	} else if (!strcmp(name, "race")) {
 		race_run(a[1], a[2], a[3]);
+	} else if (!strcmp(name, "armrace")) {
+		race_arm(a[1]);
 	} else if (!case_run(argc, argv)) {
 		die("no test %s", name);
 	}
