@@ -29,9 +29,11 @@ static uint8_t page_flags(const struct mig_op *op)
 {
 	if (op->type == MIG_OP_REVOKE && op->flags & MIG_OP_WRITES)
 		return XEN_USERPTR_BACK_OP_WRITES;
-	if (op->type == MIG_OP_RESTORE && op->flags & MIG_OP_LOST)
-		return XEN_USERPTR_BACK_OP_LOST;
-	return 0;
+	if (op->type != MIG_OP_RESTORE)
+		return 0;
+	return op->flags & MIG_OP_LOST ?
+	       XEN_USERPTR_BACK_OP_DISARM | XEN_USERPTR_BACK_OP_LOST :
+	       XEN_USERPTR_BACK_OP_DISARM;
 }
 
 static int pages_run(int module, uint8_t cmd, uint8_t flags,
@@ -89,6 +91,18 @@ static uint32_t pages_status(const struct xen_userptr_back_op *ops, uint32_t nr,
 	return MIG_OK;
 }
 
+/* Those that were home before may be armed still. */
+static bool pages_all_restored(const struct xen_userptr_back_op *ops,
+			       uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		if (ops[i].status != GNTST_okay)
+			return false;
+	return true;
+}
+
 static uint32_t pages_refs(const struct xen_userptr_back_op *ops, uint32_t nr)
 {
 	uint32_t i, refs = 0;
@@ -120,7 +134,8 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 		*extra_refs = pages_refs(ops, op->nr);
 	/* What it says of a page that was never armed does not matter. */
 	if ((op->type == MIG_OP_ARM && status != MIG_OK) ||
-	    (op->type == MIG_OP_RESTORE && status == MIG_OK))
+	    (op->type == MIG_OP_RESTORE && status == MIG_OK &&
+	     !pages_all_restored(ops, op->nr)))
 		(void)pages_run(module, XEN_USERPTR_BACK_DISARM, 0, grefs,
 				op->nr, ops);
 	return status;

@@ -18,9 +18,9 @@
  * @ops: room for MOVER_MAX_PAGES
  * @extra_refs: (out) the sum, REVOKE and QUERY only
  *
- * One call of the module, and a second one where something is taken back: an
- * ARM that fails for one page leaves none armed, and a page that is home again
- * is disarmed. A RESTORE of pages that are armed no more has been done before, if
+ * One call of the module. RESTORE disarms too. A second call where something is left
+ * to take back: an ARM that fails for one page leaves none armed, and a RESTORE
+ * disarms pages that were home before. A RESTORE of pages that are armed no more has been done before, if
  * they stayed mapped; if not they have lost their contents, and it fails.
  * Returns an enum mig_status.
  */
