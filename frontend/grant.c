@@ -51,6 +51,7 @@ void xu_grants_init(struct xu_grants *grants, domid_t domid)
 	grants->allow = NULL;
 	atomic_long_set(&grants->nr_grefs, 0);
 	atomic64_set(&grants->nr_opted_in, 0);
+	atomic64_set(&grants->nr_scrubbed, 0);
 }
 
 void xu_grants_fini(struct xu_grants *grants)
@@ -219,6 +220,7 @@ static u32 grants_end(struct xu_grants *grants, struct page **pages, u32 count,
 		swap(pages[ended], pages[i]);
 		ended++;
 	}
+	xu_revocable_drain_lost(grants);
 	mutex_unlock(&grants->lock);
 	return ended;
 }

@@ -27,6 +27,7 @@ struct xu_grants {
 	struct xu_allow *allow;		/* NULL: nothing was ever opted in */
 	atomic_long_t nr_grefs;
 	atomic64_t nr_opted_in;		/* ever */
+	atomic64_t nr_scrubbed;		/* came back without their contents */
 };
 
 void xu_grants_init(struct xu_grants *grants, domid_t domid);
@@ -78,6 +79,12 @@ void xu_revocable_allow(struct xu_grants *grants, struct page *page, u32 gref,
 void xu_revocable_withdraw(struct xu_grants *grants, struct page *page,
 			   u32 gref);
 void xu_revocable_flush(struct xu_grants *grants);
+/*
+ * Take the hypervisor's records of pages whose contents are lost, after grants
+ * have ended. The records do not say which backend it was: with several, the
+ * device that comes first counts them.
+ */
+void xu_revocable_drain_lost(struct xu_grants *grants);
 
 /* ---- dir.c ---- */
 

@@ -9,6 +9,10 @@
  * notices; so nothing here fails a call. The hypervisor ends an opt-in with
  * the last mapping; one that was never mapped is withdrawn before its gref is
  * free for others. Locking: xu_grants.lock around every batch.
+ *
+ * The hypervisor keeps a record of each page whose contents a backend lost,
+ * and counts it against this guest until the record is fetched. Programs know
+ * by then: from the backend (lost.c), or because the connection broke.
  */
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -22,6 +26,8 @@
 
 /* Most grefs of one hypercall. */
 #define ALLOW_BATCH	512U
+/* Most records of one hypercall; they are on the stack. */
+#define LOST_BATCH	16U
 
 struct xu_allow {
 	u32 nr;
@@ -150,4 +156,39 @@ void xu_revocable_withdraw(struct xu_grants *grants, struct page *page,
 {
 	if (grants->allow)
 		allow_add(grants, page, gref, 0);
+}
+
+/* Fetch at most LOST_BATCH records. Returns how many there were. */
+static u32 lost_fetch(void)
+{
+	struct gnttab_revocable_fault rec[LOST_BATCH];
+	u32 i, nr = 0;
+
+	for (i = 0; i < LOST_BATCH; i++)
+		rec[i] = (struct gnttab_revocable_fault){
+			.dom = DOMID_SELF,
+			.status = GNTST_eagain,
+		};
+	if (HYPERVISOR_grant_table_op(GNTTABOP_revocable_faults, rec,
+				      LOST_BATCH))
+		return 0;
+	while (nr < LOST_BATCH && rec[nr].status == GNTST_okay)
+		nr++;
+	return nr;
+}
+
+void xu_revocable_drain_lost(struct xu_grants *grants)
+{
+	u32 nr, all = 0;
+
+	if (!grants->allow)
+		return;
+	do {
+		nr = lost_fetch();
+		all += nr;
+	} while (nr == LOST_BATCH);
+	atomic64_add(all, &grants->nr_scrubbed);
+	if (all)
+		pr_notice_ratelimited("xen_userptr: the contents of %u pages did not come back from domain %u\n",
+				      all, grants->domid);
 }

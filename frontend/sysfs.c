@@ -74,6 +74,16 @@ static ssize_t opted_in_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(opted_in);
 
+static ssize_t scrubbed_pages_show(struct device *dev,
+				   struct device_attribute *attr, char *buf)
+{
+	struct xu_device *xd = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&xd->grants.nr_scrubbed));
+}
+static DEVICE_ATTR_RO(scrubbed_pages);
+
 /* Of all devices and users together. */
 static ssize_t releasing_pages_show(struct device *dev,
 				    struct device_attribute *attr, char *buf)
@@ -103,6 +113,7 @@ static struct attribute *xu_attrs[] = {
 	&dev_attr_objects.attr,
 	&dev_attr_grants.attr,
 	&dev_attr_opted_in.attr,
+	&dev_attr_scrubbed_pages.attr,
 	&dev_attr_releasing_pages.attr,
 	&dev_attr_quarantined_pages.attr,
 	NULL
