@@ -62,6 +62,8 @@ struct xen_userptr_back_bind {
  * XEN_USERPTR_BACK_UNMAPPED record with @cookie can be read. Only after that
  * record is the grant inactive in the hypervisor.
  * A MAP that failed leaves no record. The dma-buf has no mmap() and no vmap().
+ * Pages that another descriptor has revoked are wanted home by it, and MAP waits
+ * for them, killable, for up to home_timeout_ms (a parameter of the module).
  * Errors: -EINVAL, -EFAULT, -EDQUOT (this descriptor's budget, or more than
  * 65536 objects and unread records), -ENOSPC (the host's budget, or the
  * hypervisor's table), -ENOMEM, -EMFILE, -EINTR (killed), -EIO (a grant could

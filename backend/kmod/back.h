@@ -193,6 +193,18 @@ struct back_object *back_object_new(struct back_binding *binding, u32 nr);
 /* One object more: -EDQUOT when there are too many. */
 int back_object_count(struct back_binding *binding);
 
+/* home.c */
+/* Armed grefs of all bindings. */
+extern atomic64_t back_host_armed;
+/* Pages may have been given back. */
+void back_home_wake(void);
+/*
+ * Calls @done, and again each time that pages were given back, until it says
+ * yes, the time is over or the caller is killed. Does nothing while nothing is
+ * armed. May sleep, as @done may.
+ */
+void back_home_wait(bool (*done)(void *data), void *data);
+
 /* trim.c */
 int back_trim_ioctl(struct back_binding *binding, void __user *arg);
 

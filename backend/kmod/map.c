@@ -162,21 +162,64 @@ static int back_status_errno(s16 status)
 	}
 }
 
+static void back_set_map_op(const struct back_object *object, u32 index,
+			    struct gnttab_map_grant_ref *op)
+{
+	u32 flags = GNTMAP_host_map | (object->readonly ? GNTMAP_readonly : 0);
+
+	gnttab_set_map_op(op, (unsigned long)page_address(object->pages[index]),
+			  flags, object->grefs[index], object->binding->domid);
+}
+
+/* One page that could not be mapped, since it is away; or is it bad? */
+struct back_away {
+	struct back_object *object;
+	u32 index;
+	struct gnttab_map_grant_ref *op;
+};
+
+static bool back_away_map(void *data)
+{
+	struct back_away *away = data;
+
+	back_set_map_op(away->object, away->index, away->op);
+	away->op->status = GNTST_general_error;
+	back_count_hypercall(away->object->binding);
+	return back_hypercall_map(away->op, &away->object->pages[away->index],
+				  1) ||
+	       away->op->status != GNTST_bad_page;
+}
+
+/* The first page that does not come home ends it: MAP fails anyway. */
+static void back_batch_await(struct back_object *object, u32 first, u32 nr)
+{
+	struct back_away away = { .object = object };
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		away.index = first + i;
+		away.op = &object->map_ops[i];
+		if (away.op->status == GNTST_bad_page)
+			back_home_wait(back_away_map, &away);
+		if (away.op->status != GNTST_okay)
+			return;
+	}
+}
+
 static int back_batch_map(struct back_object *object, u32 first, u32 nr,
 			  struct back_map_error *error)
 {
 	struct gnttab_map_grant_ref *ops = object->map_ops;
-	struct page **pages = object->pages + first;
-	u32 flags = GNTMAP_host_map | (object->readonly ? GNTMAP_readonly : 0);
 	u32 i;
 	int ret;
 
 	for (i = 0; i < nr; i++)
-		gnttab_set_map_op(&ops[i], (unsigned long)page_address(pages[i]),
-				  flags, object->grefs[first + i],
-				  object->binding->domid);
-	ret = back_fault() ? -EFAULT : back_hypercall_map(ops, pages, nr);
+		back_set_map_op(object, first + i, &ops[i]);
+	ret = back_fault() ? -EFAULT :
+		back_hypercall_map(ops, object->pages + first, nr);
 	back_count_hypercall(object->binding);
+	if (!ret)
+		back_batch_await(object, first, nr);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status == GNTST_okay) {
 			object->handles[first + i] = ops[i].handle;

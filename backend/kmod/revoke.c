@@ -179,6 +179,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	}
 unlock:
 	mutex_unlock(&binding->ops_lock);
+	back_home_wake();
 	return ret;
 }
 

@@ -85,6 +85,7 @@ struct back_want *back_want_add(struct back_binding *binding, u32 gref)
 		return NULL;
 	}
 	atomic64_inc(&binding->armed);
+	atomic64_inc(&back_host_armed);
 	return want;
 }
 
@@ -99,6 +100,7 @@ void back_want_drop(struct back_binding *binding, u32 gref)
 		list_del(&want->record.link);
 		list_del(&want->pending);
 		atomic64_dec(&binding->armed);
+		atomic64_dec(&back_host_armed);
 	}
 	spin_unlock(&binding->record_lock);
 	kfree(want);
@@ -343,6 +345,7 @@ void back_want_deadline_work(struct work_struct *work)
 		mutex_lock(&binding->ops_lock);
 		back_want_give_back(binding, gref, events);
 		mutex_unlock(&binding->ops_lock);
+		back_home_wake();
 	}
 }
 
@@ -370,4 +373,5 @@ void back_wants_clear(struct back_binding *binding)
 	xa_for_each(&binding->wants, gref, want)
 		back_want_drop(binding, gref);
 	xa_destroy(&binding->wants);
+	back_home_wake();
 }

@@ -114,12 +114,16 @@ static void odd(size_t pages)
 	use_at_last();
 }
 
-/* Registered a second time while it is away: it comes home for that. */
+/*
+ * Registered a second time while it is away, with the device that was named if there was
+ * one: it comes home for that.
+ */
 static void again(size_t pages)
 {
 	void *memory = mm_map(pages);
 	static struct mm second;
 
+	second.node = file_name;
 	fill_all(memory, pages);
 	register_and_move(memory, pages);
 	mm_open(&second, pages);

@@ -53,7 +53,7 @@ void mm_open(struct mm *mm, size_t pages)
 {
 	mm->cmd_octets = (pages * 32 + 2 * MM_PAGE) / MM_PAGE * MM_PAGE;
 	mm->cmd_memory = mm_map(mm->cmd_octets / MM_PAGE);
-	mm_need(xuptr_open(NULL, &mm->device), "xuptr_open");
+	mm_need(xuptr_open(mm->node, &mm->device), "xuptr_open");
 	mm_need(xuptr_vm_create(mm->device, &mm->vm), "xuptr_vm_create");
 	mm_need(xuptr_register_one(mm->device, mm->cmd_memory, mm->cmd_octets, 0,
 				   &mm->cmd_object), "xuptr_register_one(commands)");

@@ -24,6 +24,7 @@
 #define MM_VA_DATA	0x001000000000ULL
 
 struct mm {
+	const char *node;	/* NULL: the first device */
 	struct xuptr_device *device;
 	uint32_t vm;
 	uint32_t object;
@@ -46,7 +47,7 @@ void mm_fill(uint32_t *page, uint32_t number);
 /* Does it hold the pattern, with @jobs added? */
 bool mm_holds(const uint32_t *page, uint32_t number, uint32_t jobs);
 
-/* Device, address space, and room for commands on @pages pages. */
+/* The device @node, an address space, and room for commands on @pages pages. */
 void mm_open(struct mm *mm, size_t pages);
 /* Register memory of @pages pages. @flags: XUPTR_READONLY or 0. */
 void mm_register(struct mm *mm, void *memory, size_t pages, uint32_t flags);
