@@ -25,15 +25,14 @@ static uint8_t page_cmd(enum mig_op_type type)
 	}
 }
 
-static uint8_t page_flags(const struct mig_op *op)
+static uint8_t page_flags(const struct mig_op *op, bool stay)
 {
 	if (op->type == MIG_OP_REVOKE && op->flags & MIG_OP_WRITES)
 		return XEN_USERPTR_BACK_OP_WRITES;
 	if (op->type != MIG_OP_RESTORE)
 		return 0;
-	return op->flags & MIG_OP_LOST ?
-	       XEN_USERPTR_BACK_OP_DISARM | XEN_USERPTR_BACK_OP_LOST :
-	       XEN_USERPTR_BACK_OP_DISARM;
+	return (stay ? 0 : XEN_USERPTR_BACK_OP_DISARM) |
+	       (op->flags & MIG_OP_LOST ? XEN_USERPTR_BACK_OP_LOST : 0);
 }
 
 static int pages_run(int module, uint8_t cmd, uint8_t flags,
@@ -114,7 +113,7 @@ static uint32_t pages_refs(const struct xen_userptr_back_op *ops, uint32_t nr)
 }
 
 uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
-		     bool stayed, struct xen_userptr_back_op *ops,
+		     bool stayed, bool stay, struct xen_userptr_back_op *ops,
 		     uint32_t *extra_refs)
 {
 	uint32_t status = MIG_FAILED;
@@ -122,7 +121,7 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 
 	if (!op->nr || op->nr > MOVER_MAX_PAGES)
 		return MIG_FAILED;
-	ret = pages_run(module, page_cmd(op->type), page_flags(op), grefs,
+	ret = pages_run(module, page_cmd(op->type), page_flags(op, stay), grefs,
 			op->nr, ops);
 	if (!ret)
 		status = pages_status(ops, op->nr, stayed);
@@ -134,7 +133,7 @@ uint32_t mover_pages(int module, const struct mig_op *op, const uint32_t *grefs,
 		*extra_refs = pages_refs(ops, op->nr);
 	/* What it says of a page that was never armed does not matter. */
 	if ((op->type == MIG_OP_ARM && status != MIG_OK) ||
-	    (op->type == MIG_OP_RESTORE && status == MIG_OK &&
+	    (op->type == MIG_OP_RESTORE && status == MIG_OK && !stay &&
 	     !pages_all_restored(ops, op->nr)))
 		(void)pages_run(module, XEN_USERPTR_BACK_DISARM, 0, grefs,
 				op->nr, ops);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "mover-armed.h"
 #include "work.h"
 
 static uint64_t vram_key(const struct mig_op *op)
@@ -135,6 +136,7 @@ int mover_forget(struct mover *mover, uint32_t obj)
 	uint32_t handle = ram->handle;
 	int ret, closed;
 
+	mover_armed_forget(mover, obj);
 	ret = place_drop(mover, &ram->place);
 	ram->handle = 0;
 	if (mover->journal)
@@ -258,8 +260,11 @@ int mover_free(struct mover *mover, const struct mig_op *op)
 void mover_drop_places(struct mover *mover)
 {
 	struct mover_vram *vram, *next;
+	uint32_t obj;
 
 	HASH_ITER(hh, mover->vram, vram, next)
 		vram_del(mover, vram);
+	for (obj = 0; mover->ram && obj < mover->env->max_objects; obj++)
+		mover_armed_forget(mover, obj);
 	space_fini(&mover->space);
 }

@@ -14,6 +14,8 @@
 struct mover_ram {
 	uint32_t handle;	/* 0: not imported */
 	struct space_range *place; /* or NULL */
+	uint64_t *armed;	/* bits of pages that are home and armed; or NULL */
+	uint32_t nr_pages;	/* that have a bit */
 };
 
 /* The VRAM of one chunk. */

@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "module.h"
+#include "mover-armed.h"
 #include "mover-ops.h"
 #include "mover-place.h"
 #include "probe.h"
@@ -23,6 +24,9 @@
 #define BATCH_MOVES	16U
 #define BATCH_BINDS	32U
 
+/* 128 MiB: an eighth of what the hypervisor allows a guest by default. */
+#define MAX_IDLE	(1U << 15)
+
 int mover_init(struct mover *mover, struct work_env *env, int node,
 	       struct journal *journal)
 {
@@ -31,6 +35,7 @@ int mover_init(struct mover *mover, struct work_env *env, int node,
 	memset(mover, 0, sizeof(*mover));
 	mover->env = env;
 	mover->journal = journal;
+	mover->max_idle = MAX_IDLE;
 	space_init(&mover->space, env->gpu->move->place_start,
 		   env->gpu->move->place_end, XENUSERPTR_PAGE_SIZE);
 	mover->ram = calloc(env->max_objects, sizeof(*mover->ram));
@@ -261,10 +266,7 @@ static void move_pages(struct mover *mover, struct move *move)
 		move->status = MIG_FAILED;
 		return;
 	}
-	move->status = mover_pages(mover->env->module, &move->op,
-				   grefs + move->op.first,
-				   mover->ram[move->op.obj].handle != 0, mover->ops,
-				   &move->extra_refs);
+	move->status = mover_armed(mover, &move->op, grefs, &move->extra_refs);
 }
 
 static void move_op(struct mover *mover, struct move *move)

@@ -58,6 +58,8 @@ struct mover {
 	struct space space;	/* of own: where what is copied has its place */
 	struct mover_ram *ram;	/* by object */
 	struct mover_vram *vram; /* hash by object and first page */
+	uint32_t nr_idle;	/* pages that are home and armed */
+	uint32_t max_idle;
 	_Atomic uint32_t copies; /* mask of slots in flight; the loop's too */
 	struct xen_userptr_back_op *ops;
 };

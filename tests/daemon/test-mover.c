@@ -91,6 +91,7 @@ static void world_make(void)
 	op(CORE_OP_IMPORT);
 	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC),
 				    NULL), 0);
+	mover.max_idle = 0;
 }
 
 static void world_end(void)
@@ -382,6 +383,77 @@ static void arm_is_all_or_nothing(void **state)
 	world_end();
 }
 
+/* The pages of a chunk that came home are armed still, and are not armed twice. */
+static void comes_home_armed(uint32_t max_idle)
+{
+	world_make();
+	mover.max_idle = max_idle;
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_REVOKE, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
+}
+
+static void stays_armed(void **state)
+{
+	uint32_t calls;
+
+	(void)state;
+	comes_home_armed(PAGES);
+	assert_int_equal(page_state(15), FAKE_REV_HOME);
+	assert_int_equal(mover.nr_idle, PAGES);
+	calls = fake_module.ops_calls;
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_OK);
+	assert_int_equal(fake_module.ops_calls, calls);
+	assert_int_equal(run(MIG_OP_REVOKE, 0, NULL), MIG_OK);
+	assert_int_equal(mover.nr_idle, 0);
+	assert_int_equal(page_state(15), FAKE_REV_REVOKED);
+	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
+	assert_int_equal(mover.nr_idle, PAGES);
+	assert_int_equal(forgotten(), MIG_OK);
+	assert_int_equal(mover.nr_idle, 0);
+	world_end();
+}
+
+static void only_so_many_stay_armed(void **state)
+{
+	(void)state;
+	comes_home_armed(PAGES - 1);
+	assert_int_equal(page_state(15), FAKE_REV_NONE);
+	assert_int_equal(mover.nr_idle, 0);
+	world_end();
+}
+
+/* Contents that are given up end it. */
+static void lost_is_disarmed(void **state)
+{
+	(void)state;
+	comes_home_armed(PAGES);
+	assert_int_equal(run(MIG_OP_REVOKE, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_RESTORE, MIG_OP_LOST, NULL), MIG_OK);
+	assert_int_equal(page_state(15), FAKE_REV_NONE);
+	assert_int_equal(mover.nr_idle, 0);
+	world_end();
+}
+
+/* It was unmapped meanwhile: it is armed once more, and no page is left revoked by halves. */
+static void no_longer_armed(void **state)
+{
+	uint32_t page;
+
+	(void)state;
+	comes_home_armed(PAGES);
+	for (page = 0; page < PAGES; page += 2)
+		fake_module.rev_state[grefs_of_object(FIRST + page)] = FAKE_REV_NONE;
+	assert_int_equal(run(MIG_OP_ARM, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_REVOKE, 0, NULL), MIG_OK);
+	for (page = 0; page < PAGES; page++)
+		assert_int_equal(page_state(page), FAKE_REV_REVOKED);
+	assert_int_equal(run(MIG_OP_RESTORE, 0, NULL), MIG_OK);
+	assert_int_equal(mover.nr_idle, PAGES);
+	world_end();
+}
+
 /* What a VM had is gone with it: later ops count it as done. */
 static void vm_is_closed(void **state)
 {
@@ -464,6 +536,10 @@ int main(void)
 		cmocka_unit_test(binds_go_together),
 		cmocka_unit_test(home_by_cpu),
 		cmocka_unit_test(arm_is_all_or_nothing),
+		cmocka_unit_test(stays_armed),
+		cmocka_unit_test(only_so_many_stay_armed),
+		cmocka_unit_test(lost_is_disarmed),
+		cmocka_unit_test(no_longer_armed),
 		cmocka_unit_test(vm_is_closed),
 		cmocka_unit_test(slot_is_used_again),
 		cmocka_unit_test(handle_goes_with_its_vm),
