@@ -47,6 +47,9 @@ struct gpu_job {
 /* Most octets of one copy. */
 #define GPU_COPY_MAX	(2U << 20)
 
+/* Of one call of place() and displace(). */
+#define GPU_PLACES_MAX	16U
+
 /* The place of an object in an address space for copies. */
 struct gpu_place {
 	uint64_t va;		/* from place_start to place_end */
@@ -88,13 +91,14 @@ struct gpu_move_ops {
 	uint64_t place_start;
 	uint64_t place_end;
 	/*
-	 * Puts objects into an address space for copies, all or none, and takes
-	 * one away again, under copies in flight too: these then fault. When they
+	 * Puts at most GPU_PLACES_MAX objects into an address space for copies, all
+	 * or none, and takes what is there away again, under copies in flight too: these then fault. When they
 	 * return the page tables have changed and the TLB is clean.
 	 */
 	int (*place)(struct gpu_vm *vm, const struct gpu_place *places,
 		     uint32_t nr);
-	int (*displace)(struct gpu_vm *vm, uint64_t va, uint64_t length);
+	int (*displace)(struct gpu_vm *vm, const struct gpu_place *places,
+			uint32_t nr);
 	/* Starts a copy. @fence: (out) sync_file that signals at its end. */
 	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
 

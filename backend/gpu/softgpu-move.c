@@ -16,8 +16,6 @@
 #define COPY_BASE	(UINT64_C(1) << 30)
 #define PLACE_START	(UINT64_C(1) << 31)
 #define PLACE_END	(UINT64_C(1) << 47)
-/* Of one call. */
-#define PLACES_MAX	16U
 
 static int vm_control(struct gpu_vm *vm, uint32_t op, uint32_t out_sync)
 {
@@ -264,10 +262,10 @@ static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
 static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
 			 uint32_t nr)
 {
-	struct drm_softgpu_bind_op ops[PLACES_MAX];
+	struct drm_softgpu_bind_op ops[GPU_PLACES_MAX];
 	uint32_t i;
 
-	if (nr > PLACES_MAX)
+	if (nr > GPU_PLACES_MAX)
 		return -E2BIG;
 	for (i = 0; i < nr; i++)
 		ops[i] = bind_map(places[i].handle, 0, places[i].va,
@@ -276,15 +274,21 @@ static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
 	return bind_run(vm, ops, nr);
 }
 
-static int softgpu_displace(struct gpu_vm *vm, uint64_t va, uint64_t length)
+static int softgpu_displace(struct gpu_vm *vm, const struct gpu_place *places,
+			    uint32_t nr)
 {
-	struct drm_softgpu_bind_op op = {
-		.op = DRM_SOFTGPU_BIND_UNMAP,
-		.va = va,
-		.length = length,
-	};
+	struct drm_softgpu_bind_op ops[GPU_PLACES_MAX];
+	uint32_t i;
 
-	return bind_run(vm, &op, 1);
+	if (nr > GPU_PLACES_MAX)
+		return -E2BIG;
+	for (i = 0; i < nr; i++)
+		ops[i] = (struct drm_softgpu_bind_op){
+			.op = DRM_SOFTGPU_BIND_UNMAP,
+			.va = places[i].va,
+			.length = places[i].length,
+		};
+	return bind_run(vm, ops, nr);
 }
 
 const struct gpu_move_ops softgpu_move = {

@@ -51,17 +51,32 @@ static int place_make(struct mover *mover, struct gpu_place *place,
 	return ret;
 }
 
-/* One that could not be cleared stays in use, so that nothing else gets it. */
-static int place_drop(struct mover *mover, struct space_range **range)
+/* What could not be cleared stays in use, so that nothing else gets it. */
+static int places_drop(struct mover *mover, struct space_range **ranges,
+		       uint32_t nr)
 {
+	struct gpu_place places[GPU_PLACES_MAX];
+	uint32_t i, nr_places = 0;
 	int ret = 0;
 
-	if (*range)
-		ret = mover->env->gpu->move->displace(mover->own,
-						      (*range)->start,
-						      (*range)->length);
-	if (!ret)
-		space_put(&mover->space, *range);
+	for (i = 0; i < nr; i++)
+		if (ranges[i])
+			places[nr_places++] = (struct gpu_place){
+				.va = ranges[i]->start,
+				.length = ranges[i]->length,
+			};
+	if (nr_places)
+		ret = mover->env->gpu->move->displace(mover->own, places,
+						      nr_places);
+	for (i = 0; !ret && i < nr; i++)
+		space_put(&mover->space, ranges[i]);
+	return ret;
+}
+
+static int place_drop(struct mover *mover, struct space_range **range)
+{
+	int ret = places_drop(mover, range, 1);
+
 	*range = NULL;
 	return ret;
 }
@@ -186,16 +201,14 @@ static void vram_del(struct mover *mover, struct mover_vram *vram)
 	free(vram);
 }
 
-int mover_alloc(struct mover *mover, const struct mig_op *op)
+/* VRAM that has no place yet. */
+static int vram_make(struct mover *mover, const struct mig_op *op,
+		     struct mover_vram **vram)
 {
 	uint64_t size = (uint64_t)op->nr * XENUSERPTR_PAGE_SIZE;
-	uint64_t vram_va, ram_va;
-	struct mover_vram *vram;
 	uint32_t handle;
 	int ret;
 
-	if (mover_vram(mover, op))
-		return 0;	/* allocated before a worker died */
 	/*
 	 * The import is what keeps the pages mapped when this process dies, and pages
 	 * that are unmapped while they are revoked lose their contents: so it is first.
@@ -209,18 +222,75 @@ int mover_alloc(struct mover *mover, const struct mig_op *op)
 	ret = vram_note(mover, op, handle);
 	if (ret)
 		goto err_close;
-	ret = vram_add(mover, vram_key(op), handle, &vram);
-	if (ret)
-		goto err_note;
-	ret = mover_places(mover, op, &vram_va, &ram_va);
+	ret = vram_add(mover, vram_key(op), handle, vram);
 	if (!ret)
 		return 0;
-	(void)place_drop(mover, &vram->place);
-	vram_del(mover, vram);
-err_note:
 	(void)vram_note(mover, op, 0);
 err_close:
 	mover->env->gpu->close(mover->own, handle);
+	return ret;
+}
+
+/* Forgotten, then closed: the number may be another's soon. */
+static void vram_unmake(struct mover *mover, const struct mig_op *op,
+			struct mover_vram *vram)
+{
+	if (!vram_note(mover, op, 0))
+		mover->env->gpu->close(mover->own, vram->handle);
+	vram_del(mover, vram);
+}
+
+/* All in one call, or none. */
+static int vrams_place(struct mover *mover, struct mover_vram **vrams,
+		       const struct mig_op *const *ops, uint32_t nr)
+{
+	struct gpu_place places[GPU_PLACES_MAX];
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		places[i] = (struct gpu_place){
+			.length = (uint64_t)ops[i]->nr * XENUSERPTR_PAGE_SIZE,
+			.handle = vrams[i]->handle,
+		};
+		vrams[i]->place = space_get(&mover->space, places[i].length);
+		if (vrams[i]->place)
+			places[i].va = vrams[i]->place->start;
+		else
+			ret = -ENOMEM;
+	}
+	if (!ret)
+		ret = mover->env->gpu->move->place(mover->own, places, nr);
+	while (ret && i--) {
+		space_put(&mover->space, vrams[i]->place);
+		vrams[i]->place = NULL;
+	}
+	return ret;
+}
+
+int mover_alloc(struct mover *mover, const struct mig_op *const *ops,
+		uint32_t nr)
+{
+	struct mover_vram *vrams[GPU_PLACES_MAX];
+	const struct mig_op *made[GPU_PLACES_MAX];
+	uint32_t i, nr_made = 0;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		if (mover_vram(mover, ops[i]))
+			continue;	/* allocated before a worker died */
+		made[nr_made] = ops[i];
+		ret = vram_make(mover, ops[i], &vrams[nr_made]);
+		nr_made += !ret;
+	}
+	if (!ret && nr_made)
+		ret = vrams_place(mover, vrams, made, nr_made);
+	for (i = 0; !ret && i < nr; i++)
+		ret = ram_place(mover, ops[i]->obj);
+	while (ret && nr_made--) {
+		(void)place_drop(mover, &vrams[nr_made]->place);
+		vram_unmake(mover, made[nr_made], vrams[nr_made]);
+	}
 	return ret;
 }
 
@@ -242,19 +312,25 @@ static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 	}
 }
 
-int mover_free(struct mover *mover, const struct mig_op *op)
+void mover_free(struct mover *mover, const struct mig_op *const *ops,
+		uint32_t nr)
 {
-	struct mover_vram *vram = mover_vram(mover, op);
+	struct space_range *ranges[GPU_PLACES_MAX];
+	struct mover_vram *vram;
+	uint32_t i;
 
-	if (!vram)
-		return 0;
-	(void)place_drop(mover, &vram->place);
-	vram_close_handles(mover, vram);
-	/* Forgotten, then closed: the number may be another's soon. */
-	if (!vram_note(mover, op, 0))
-		mover->env->gpu->close(mover->own, vram->handle);
-	vram_del(mover, vram);
-	return 0;
+	for (i = 0; i < nr; i++) {
+		vram = mover_vram(mover, ops[i]);
+		ranges[i] = vram ? vram->place : NULL;
+	}
+	(void)places_drop(mover, ranges, nr);
+	for (i = 0; i < nr; i++) {
+		vram = mover_vram(mover, ops[i]);
+		if (!vram)
+			continue;
+		vram_close_handles(mover, vram);
+		vram_unmake(mover, ops[i], vram);
+	}
 }
 
 void mover_drop_places(struct mover *mover)

@@ -29,10 +29,17 @@ struct mover_vram {
 	uint32_t vm_life[MIG_MAX_VMS];
 };
 
-/** mover_alloc() - VRAM for the chunk of @op, in its place; or -errno */
-int mover_alloc(struct mover *mover, const struct mig_op *op);
+/**
+ * mover_alloc() - VRAM for the chunks of @ops, each in its place
+ * @nr: at most GPU_PLACES_MAX
+ *
+ * All or none. One change of the mover's address space. Returns 0 or -errno.
+ */
+int mover_alloc(struct mover *mover, const struct mig_op *const *ops,
+		uint32_t nr);
 /** mover_free() - give it back; nothing maps it any more. None is no error */
-int mover_free(struct mover *mover, const struct mig_op *op);
+void mover_free(struct mover *mover, const struct mig_op *const *ops,
+		uint32_t nr);
 /** mover_vram() - what mover_alloc() made, or NULL */
 struct mover_vram *mover_vram(struct mover *mover, const struct mig_op *op);
 

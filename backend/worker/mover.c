@@ -21,7 +21,7 @@
 #include "userptrif.h"
 
 /* Chunks whose mappings are changed in one call, and how many of each at most. */
-#define BATCH_MOVES	16U
+#define BATCH_MOVES	GPU_PLACES_MAX
 #define BATCH_BINDS	32U
 
 /* 128 MiB: an eighth of what the hypervisor allows a guest by default. */
@@ -271,14 +271,15 @@ static void move_pages(struct mover *mover, struct move *move)
 
 static void move_op(struct mover *mover, struct move *move)
 {
+	const struct mig_op *op = &move->op;
 	int ret = 0;
 
 	switch (move->op.type) {
 	case MIG_OP_ALLOC:
-		ret = mover_alloc(mover, &move->op);
+		ret = mover_alloc(mover, &op, 1);
 		break;
 	case MIG_OP_FREE:
-		ret = mover_free(mover, &move->op);
+		mover_free(mover, &op, 1);
 		break;
 	case MIG_OP_ARM:
 	case MIG_OP_REVOKE:
@@ -325,13 +326,29 @@ static bool is_bind(const struct move *move)
 					 move->op.type == MIG_OP_UNBIND);
 }
 
+static bool is_place(const struct move *move)
+{
+	return move->kind == MOVE_OP && (move->op.type == MIG_OP_ALLOC ||
+					 move->op.type == MIG_OP_FREE);
+}
+
+static bool may_batch(const struct move *move)
+{
+	return is_place(move) ||
+	       (is_bind(move) && move->nr_lists == 1 &&
+		move->lists[0].nr <= BATCH_BINDS);
+}
+
 /* Changes of one address space that wait one behind the other. */
-static bool bind_goes_with(const struct work *work, const struct work *next)
+static bool goes_with(const struct work *work, const struct work *next)
 {
 	const struct move *first = work->move, *second = next->move;
 
-	return is_bind(second) && second->nr_lists == 1 &&
-	       second->lists[0].nr <= BATCH_BINDS &&
+	if (next->kind != WORK_MOVE || !may_batch(second))
+		return false;
+	if (is_place(first))
+		return second->op.type == first->op.type;
+	return is_bind(second) &&
 	       first->lists[0].vm == second->lists[0].vm &&
 	       first->lists[0].life == second->lists[0].life;
 }
@@ -343,11 +360,10 @@ static uint32_t batch_take(struct mover *mover, struct work *work,
 	uint32_t nr = 1;
 
 	moves[0] = work->move;
-	if (!mover->thread || !is_bind(moves[0]) || moves[0]->nr_lists != 1 ||
-	    moves[0]->lists[0].nr > BATCH_BINDS)
+	if (!mover->thread || !may_batch(moves[0]))
 		return nr;
 	while (nr < BATCH_MOVES &&
-	       (more = helper_more(mover->thread, work, bind_goes_with)))
+	       (more = helper_more(mover->thread, work, goes_with)))
 		moves[nr++] = more->move;
 	return nr;
 }
@@ -393,6 +409,19 @@ static int batch_bind(struct mover *mover, struct move **moves, uint32_t nr)
 	return ret;
 }
 
+static int batch_place(struct mover *mover, struct move **moves, uint32_t nr)
+{
+	const struct mig_op *ops[BATCH_MOVES];
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		ops[i] = &moves[i]->op;
+	if (moves[0]->op.type == MIG_OP_ALLOC)
+		return mover_alloc(mover, ops, nr);
+	mover_free(mover, ops, nr);
+	return 0;
+}
+
 /* A call that fails has changed nothing: then each alone says which it was. */
 static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
 {
@@ -403,7 +432,8 @@ static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
 		PROBE4(mig_op_start, moves[i]->op.type, moves[i]->op.id,
 		       moves[i]->op.obj, moves[i]->op.first);
 	if (nr > 1)
-		ret = batch_bind(mover, moves, nr);
+		ret = is_place(moves[0]) ? batch_place(mover, moves, nr) :
+					   batch_bind(mover, moves, nr);
 	for (i = 0; i < nr; i++) {
 		moves[i]->status = MIG_OK;
 		if (ret)

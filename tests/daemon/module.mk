@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs space mover times top recorder \
+DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch times top recorder \
 	journal rescue module attach ctl
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
@@ -32,12 +32,13 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 # Sanitizers make system calls of their own: what the filter does is tested plain.
 DT_SRCS_space := backend/worker/space.c
 DT_SRCS_grefs := backend/worker/grefs.c
-DT_SRCS_mover := backend/worker/mover.c backend/worker/helper.c backend/worker/mover-ops.c \
+DT_SRCS_mover := tests/daemon/moverworld.c backend/worker/mover.c backend/worker/helper.c backend/worker/mover-ops.c \
 	backend/worker/mover-armed.c \
 	backend/worker/mover-place.c backend/worker/space.c \
 	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)
+DT_SRCS_batch := $(DT_SRCS_mover)
 DT_SRCS_journal := backend/worker/journal.c $(CORE_SRCS)
 # The test has fences of its own.
 DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
@@ -65,7 +66,7 @@ DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 # dt-variant(name, compiler, flags)
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
-		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(DAEMON_SRCS) \
+		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.*) $(DAEMON_SRCS) \
 		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \

@@ -180,18 +180,20 @@ static int fake_place(struct gpu_vm *vm, const struct gpu_place *places,
 	(void)places;
 	if (fake_fail())
 		return -ENOMEM;
+	fake_gpu.place_calls++;
 	fake_gpu.places += nr;
 	return 0;
 }
 
-static int fake_displace(struct gpu_vm *vm, uint64_t va, uint64_t length)
+static int fake_displace(struct gpu_vm *vm, const struct gpu_place *places,
+			 uint32_t nr)
 {
 	(void)vm;
-	(void)va;
-	(void)length;
+	(void)places;
 	if (fake_fail())
 		return -EIO;
-	fake_gpu.places--;
+	fake_gpu.place_calls++;
+	fake_gpu.places -= nr;
 	return 0;
 }
 

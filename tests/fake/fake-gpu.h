@@ -18,6 +18,7 @@ struct fake_gpu {
 	unsigned int vram;	/* objects of VRAM alive now */
 	unsigned int stopped;	/* VMs */
 	unsigned int copies;	/* begun */
+	unsigned int place_calls;	/* of place() and displace() */
 	unsigned int places;	/* of objects, now */
 	struct gpu_copy last_copy;
 	unsigned int maps;	/* of VRAM for the CPU, now */
