@@ -128,7 +128,6 @@ static int ask_one(struct migrator *m, struct gate *gate, struct mig_event *ev,
 		   uint32_t *token)
 {
 	struct gate_ask *ask = calloc(1, sizeof(*ask));
-	int ret;
 
 	if (!ask)
 		return -ENOMEM;
@@ -142,12 +141,22 @@ static int ask_one(struct migrator *m, struct gate *gate, struct mig_event *ev,
 	}
 	ev->type = MIG_EV_ASK;
 	ev->token = ask->token;
-	ret = migrator_feed(m, ev);
-	if (ret != -ENOSPC)
-		return ret;
-	HASH_DEL(m->asks, ask);
-	free(ask);
-	return ret;
+	return migrator_feed(m, ev);
+}
+
+/*
+ * The asks of all MAPs together are limited, since a MAP may ask for any number of
+ * objects: one that gets none does without, for its pages come home by themselves
+ * or cannot be mapped. So nobody else ever lacks one.
+ */
+static bool map_may_ask(struct migrator *m, const struct gate *gate)
+{
+	if (gate->op.type != CORE_OP_MAP)
+		return true;
+	if (m->map_asks >= m->env->max_objects)
+		return false;
+	m->map_asks++;
+	return true;
 }
 
 /* One more than there are asks waits, so that no answer ends the loop early. */
@@ -168,12 +177,10 @@ static int ask_spans(struct migrator *m, struct gate *gate, enum mig_ask kind)
 			.nr = gate->spans[i].nr,
 		};
 
-		ret = ask_one(m, gate, &ev, &gate->tokens[i]);
-		/* More than anybody needs: then it does without. */
-		if (ret == -ENOSPC && gate->op.type == CORE_OP_MAP) {
+		if (map_may_ask(m, gate))
+			ret = ask_one(m, gate, &ev, &gate->tokens[i]);
+		else
 			gate->waiting--;
-			ret = 0;
-		}
 	}
 	return ret;
 }
@@ -443,6 +450,7 @@ static int asks_let_go(struct migrator *m)
 		m->let_go = ask->next;
 		ev.token = ask->token;
 		free(ask);
+		m->map_asks--;
 		ret = migrator_feed(m, &ev);
 	}
 	return ret;

@@ -12,10 +12,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "chunk.h"
 #include "ipc.h"
 #include "log.h"
 #include "probe.h"
 #include "route.h"
+#include "vatree.h"
 
 /* Ops fetched from the engine at a time. */
 #define MIGRATOR_BATCH	16U
@@ -409,12 +411,28 @@ static int recorder_start(struct migrator *m, const struct mig_limits *limits)
 	return ret;
 }
 
+/*
+ * A BIND asks once for each object that it touches, and each VM may have one under
+ * way; together they have no more than the core has records of mappings. The next
+ * one of a VM asks before the last one has let go. Each other request asks once,
+ * but for MAP (gate.c).
+ */
+static uint32_t asks_needed(const struct core_limits *limits)
+{
+	uint64_t pairs = (uint64_t)limits->max_vms * limits->max_objects;
+	uint64_t records = va_records_need(limits->max_mappings);
+	uint64_t nr = (pairs < records ? pairs : records) +
+		      2 * (uint64_t)limits->max_objects + limits->max_requests;
+
+	return nr < MIG_MAX_CHUNKS ? (uint32_t)nr : MIG_MAX_CHUNKS;
+}
+
 static int engine_init(struct migrator *m, const struct core_limits *limits)
 {
 	const struct mig_limits mig_limits = {
 		.max_pages = limits->max_pages,
 		.max_objects = limits->max_objects,
-		.max_asks = limits->max_requests + limits->max_objects,
+		.max_asks = asks_needed(limits),
 		.hash_seed = limits->hash_seed,
 	};
 	size_t size = mig_size(&mig_limits);

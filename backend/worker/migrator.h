@@ -65,6 +65,7 @@ struct migrator {
 	struct gate_ask *asks;	/* hash by token */
 	struct gate *released;	/* objects whose pages came home for good */
 	struct gate_ask *let_go; /* asks that hold nothing any more */
+	uint32_t map_asks;	/* of all MAPs */
 	uint32_t next_token;
 };
 

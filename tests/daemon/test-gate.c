@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Requests at the gate between core and engine, with the fakes: what many of them
+ * want at once. Nothing is away here, so the engine says yes at once, and holds
+ * what it was asked for until the op has ended.
+ */
+#include "cm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fake-fail.h"
+#include "fake-gpu.h"
+#include "fake-xen.h"
+#include "ipc.h"
+#include "migrator.h"
+#include "route.h"
+#include "work.h"
+
+#define OBJECTS	16U
+#define VMS	2U
+#define GREF(n)	(100 + (n))
+#define VA(n)	(0x100000 + (n) * 0x1000ULL)
+
+static const struct core_limits limits = {
+	.max_pages = 2048,
+	.max_objects = OBJECTS,
+	.max_vms = VMS,
+	.max_mappings = 64,
+	.max_jobs = 4,
+	.max_requests = 4,
+	.max_bind_ops = OBJECTS,
+};
+
+struct world {
+	_Alignas(4096) unsigned char ring_page[4096];
+	struct xen_userptrif_evt_page evt_page;
+	_Alignas(4096) struct xen_userptrif_fence_page fence_page;
+	struct xen_userptrif_dir dir[2];
+	struct xen_userptrif_dir bind_dir;
+	_Alignas(8) unsigned char bind_page[4096];
+	struct ring_packets_front_ring front;
+	uint16_t next_id;
+	struct ring ring;
+	struct events events;
+	struct helper helper;
+	struct work_env env;
+	struct worker_status status;
+	struct route route;
+	struct migrator m;
+	void *core_mem;
+	int sock[2];
+};
+
+static struct world *w;
+
+/* A broker that opens the GPU for both VMs, in advance. */
+static void files_init(void)
+{
+	struct ipc_files_rsp rsp = { 0 };
+	unsigned int i;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, w->sock), 0);
+	for (i = 0; i < VMS; i++) {
+		int node = eventfd(0, EFD_CLOEXEC);
+
+		assert_int_equal(ipc_send(w->sock[1], &rsp, sizeof(rsp), &node,
+					  1), 0);
+		close(node);
+	}
+	w->env.files = w->sock[0];
+}
+
+static int on_home(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static void migrator_start(void)
+{
+	struct migrator *m = &w->m;
+
+	m->core = w->route.core;
+	m->route = &w->route;
+	m->env = &w->env;
+	m->status = &w->status;
+	m->settings = mig_settings_default;
+	m->home = on_home;
+	w->route.migrator = m;
+	assert_int_equal(migrator_init(m, &limits, eventfd(0, EFD_CLOEXEC)), 0);
+}
+
+static int setup(void **state)
+{
+	struct core_gpu gpu;
+	struct gpu_caps caps;
+	size_t size = (core_size(&limits) + 63) & ~(size_t)63;
+
+	(void)state;
+	w = aligned_alloc(4096, (sizeof(*w) + 4095) & ~(size_t)4095);
+	assert_non_null(w);
+	memset(w, 0, sizeof(*w));
+	fake_fail_set(0);
+	memset(&fake_gpu, 0, sizeof(fake_gpu));
+	memset(&fake_module, 0, sizeof(fake_module));
+	XEN_FRONT_RING_INIT(&w->front, (struct ring_packets_sring *)(void *)
+			    w->ring_page, 4096);
+	fake_gpu_ops.info(-1, &gpu, &caps);
+	w->core_mem = aligned_alloc(64, size);
+	assert_non_null(w->core_mem);
+	memset(w->core_mem, 0, size);
+	w->route.core = core_init(w->core_mem, &limits, &gpu);
+	assert_non_null(w->route.core);
+	w->route.ring = &w->ring;
+	w->route.events = &w->events;
+	w->route.helper = &w->helper;
+	w->route.status = &w->status;
+	ring_init(&w->ring, w->ring_page, 0);
+	assert_int_equal(events_init(&w->events, &w->evt_page, &w->fence_page,
+				     8), 0);
+	w->env.gpu = &fake_gpu_ops;
+	w->env.reader.status = &w->status;
+	w->env.status = &w->status;
+	w->env.module = -1;
+	w->env.max_objects = OBJECTS;
+	w->env.max_vms = VMS;
+	w->env.keep_grefs = true;
+	files_init();
+	assert_int_equal(work_init(&w->env), 0);
+	assert_int_equal(helper_start(&w->helper, work_run, &w->env), 0);
+	migrator_start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	helper_stop(&w->helper);
+	helper_stop(&w->m.thread);
+	grefs_fini(&w->m.grefs);
+	mover_fini(&w->m.mover);
+	work_fini(&w->env);
+	free(w->m.object);
+	close(w->m.timer);
+	events_fini(&w->events);
+	close(w->sock[0]);
+	close(w->sock[1]);
+	free(w->core_mem);
+	free(w);
+	return 0;
+}
+
+/* Until nothing is under way; what ends at once in its order. */
+static int pump(void)
+{
+	struct pollfd pollfd = { .fd = w->helper.done_fd, .events = POLLIN };
+	struct work *work;
+	int ret = 0;
+
+	while (!ret && w->route.in_flight) {
+		assert_int_equal(poll(&pollfd, 1, 10000), 1);
+		helper_clear(&w->helper);
+		while (!ret && (work = helper_take(&w->helper)))
+			ret = route_done(&w->route, work);
+	}
+	return ret;
+}
+
+/* Without waiting for its end. */
+static int request_begin(struct xen_userptrif_req *req)
+{
+	req->id = w->next_id++;
+	*RING_GET_REQUEST(&w->front, w->front.req_prod_pvt) = *req;
+	w->front.req_prod_pvt++;
+	RING_PUSH_REQUESTS(&w->front);
+	assert_int_equal(ring_take(&w->ring, req), 1);
+	return route_request(&w->route, req);
+}
+
+/* All answers so far say OK. */
+static void assert_answered(void)
+{
+	RING_IDX i;
+
+	ring_push(&w->ring);
+	assert_int_equal(w->front.sring->rsp_prod, w->next_id);
+	for (i = w->front.rsp_cons; i != w->front.sring->rsp_prod; i++)
+		assert_int_equal(RING_GET_RESPONSE(&w->front, i)->status,
+				 XENUSERPTR_STATUS_OK);
+	w->front.rsp_cons = i;
+}
+
+static void call(struct xen_userptrif_req *req)
+{
+	assert_int_equal(request_begin(req), 0);
+	assert_int_equal(pump(), 0);
+	assert_answered();
+}
+
+static void call_vm_create(uint32_t vm)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_VM_CREATE };
+
+	req.op.vm_create.vm_id = vm;
+	call(&req);
+}
+
+static void call_create(uint32_t obj, uint32_t gref, uint32_t nr)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_CREATE };
+	uint32_t i;
+
+	memset(w->dir, 0, sizeof(w->dir));
+	for (i = 0; i < nr; i++)
+		w->dir[i / 1023].gref[i % 1023] = gref + i;
+	w->dir[0].next = nr > 1023 ? 2 : 0;
+	fake_grant_clear();
+	fake_grant(1, &w->dir[0]);
+	fake_grant(2, &w->dir[1]);
+	req.op.obj_create.obj_id = obj;
+	req.op.obj_create.nr_pages = nr;
+	req.op.obj_create.gref_directory = 1;
+	call(&req);
+}
+
+/* A page of each object. */
+static void call_bind_all(uint32_t vm)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_VM_BIND };
+	uint32_t i;
+
+	for (i = 0; i < OBJECTS; i++) {
+		struct xen_userptrif_bind_op op = {
+			.op = XENUSERPTR_BIND_MAP, .obj_id = i + 1,
+			.length = 4096, .gpu_va = VA(i),
+		};
+
+		memcpy(w->bind_page + i * sizeof(op), &op, sizeof(op));
+	}
+	fake_grant_clear();
+	w->bind_dir.gref[0] = 4;
+	fake_grant(3, &w->bind_dir);
+	fake_grant(4, w->bind_page);
+	req.op.vm_bind.vm_id = vm;
+	req.op.vm_bind.flags = XENUSERPTR_VM_BIND_INDIRECT;
+	req.op.vm_bind.nr_ops = OBJECTS;
+	req.op.vm_bind.gref_directory = 3;
+	call(&req);
+}
+
+static struct xen_userptrif_req unmap_all(uint32_t vm)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_VM_BIND };
+
+	req.op.vm_bind.vm_id = vm;
+	req.op.vm_bind.nr_ops = 1;
+	req.op.vm_bind.op.op = XENUSERPTR_BIND_UNMAP;
+	req.op.vm_bind.op.gpu_va = VA(0);
+	req.op.vm_bind.op.length = OBJECTS * 4096ULL;
+	return req;
+}
+
+/* Each of several VMs changes the mappings of all objects at the same time. */
+static void test_all_objects_in_all_vms(void **state)
+{
+	struct xen_userptrif_req req;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < OBJECTS; i++)
+		call_create(i + 1, GREF(i), 1);
+	for (i = 0; i < VMS; i++) {
+		call_vm_create(i + 1);
+		call_bind_all(i + 1);
+	}
+	for (i = 0; i < VMS; i++) {
+		req = unmap_all(i + 1);
+		assert_int_equal(request_begin(&req), 0);
+		assert_int_equal(request_begin(&req), 0);
+	}
+	assert_int_equal(pump(), 0);
+	assert_answered();
+	assert_null(w->m.gates);
+	assert_null(w->m.asks);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_all_objects_in_all_vms,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
