@@ -163,7 +163,7 @@ static uint32_t imports_in_vms(const struct core *core)
 /* Invariant 2: objects, imports and mappings hold each other. */
 static int check_objects(const struct core *core)
 {
-	uint64_t pages = 0;
+	uint64_t pages = 0, kept = 0;
 	uint32_t i, objects = 0, imports = 0, listed = 0;
 
 	for (i = 0; i < core->obj_pool.fresh; i++) {
@@ -172,6 +172,7 @@ static int check_objects(const struct core *core)
 		if (!object_sound(core, i, &listed))
 			return 2;
 		pages += core->obj[i].nr_pages - core->obj[i].nr_trimmed;
+		kept += core->obj[i].nr_pages;
 		objects++;
 	}
 	for (i = 0; i < core->import_pool.fresh; i++) {
@@ -184,6 +185,7 @@ static int check_objects(const struct core *core)
 	if (listed != imports || imports_in_vms(core) != imports)
 		return 2;
 	if (pages != core->pages_used || pages > core->limits.max_pages ||
+	    kept != core->pages_kept || kept > core_max_kept(&core->limits) ||
 	    objects != core->obj_pool.used || objects != core->obj_ids.nr ||
 	    imports != core->import_pool.used ||
 	    imports != core->import_ids.nr)

@@ -42,6 +42,16 @@ struct core_limits {
 				 * it cannot choose ids that collide; may be 0 */
 };
 
+/*
+ * Pages of all objects, with those that OBJ_TRIM gave back: what is kept for each
+ * page of an object, here, in the adapters and in the kernel, stays until its end.
+ */
+static inline uint64_t core_max_kept(const struct core_limits *limits)
+{
+	return limits->max_pages > UINT64_MAX / 2 ? UINT64_MAX :
+						    2 * limits->max_pages;
+}
+
 /* What the GPU adapter found out when it opened the device. */
 struct core_gpu {
 	char name[XENUSERPTR_NAME_LEN];

@@ -179,6 +179,7 @@ struct core {
 	struct core_gpu gpu;
 	uint64_t va_mask;	/* low bits that must be zero */
 	uint64_t pages_used;
+	uint64_t pages_kept;	/* and those that were given back */
 	bool dead;		/* -EPROTO was returned */
 	uint16_t event_id;
 	const struct mig *mig;	/* or NULL: nothing moves */

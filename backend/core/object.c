@@ -17,7 +17,8 @@ static uint32_t obj_alloc(struct core *core, uint32_t request,
 	uint32_t slot;
 	struct object *obj;
 
-	if (req->nr_pages > core->limits.max_pages - core->pages_used)
+	if (req->nr_pages > core->limits.max_pages - core->pages_used ||
+	    req->nr_pages > core_max_kept(&core->limits) - core->pages_kept)
 		return NONE;
 	slot = pool_get(&core->obj_pool);
 	if (slot == NONE)
@@ -33,6 +34,7 @@ static uint32_t obj_alloc(struct core *core, uint32_t request,
 		.used = true,
 	};
 	core->pages_used += req->nr_pages;
+	core->pages_kept += req->nr_pages;
 	idmap_insert(&core->obj_ids, req->obj_id, slot);
 	return slot;
 }
@@ -43,6 +45,7 @@ static void obj_free(struct core *core, uint32_t slot)
 
 	idmap_remove(&core->obj_ids, obj->id);
 	core->pages_used -= obj->nr_pages - obj->nr_trimmed;
+	core->pages_kept -= obj->nr_pages;
 	obj->used = false;
 	pool_put(&core->obj_pool, slot);
 }

@@ -62,7 +62,7 @@ static bool part_add(uint64_t *end, uint64_t *at, uint64_t nr, uint64_t size)
 static int layout_make(const struct core_limits *limits, struct layout *layout)
 {
 	const struct mig_limits mig_limits = {
-		.max_pages = limits->max_pages,
+		.max_pages = core_max_kept(limits),
 		.max_objects = limits->max_objects,
 		.max_asks = 1,
 	};

@@ -430,7 +430,7 @@ static uint32_t asks_needed(const struct core_limits *limits)
 static int engine_init(struct migrator *m, const struct core_limits *limits)
 {
 	const struct mig_limits mig_limits = {
-		.max_pages = limits->max_pages,
+		.max_pages = core_max_kept(limits),
 		.max_objects = limits->max_objects,
 		.max_asks = asks_needed(limits),
 		.hash_seed = limits->hash_seed,

@@ -24,6 +24,8 @@
 
 #define OBJECTS	16U
 #define VMS	2U
+#define DIRS	3U		/* pages of a directory */
+#define DIR_GREFS 1023U
 #define GREF(n)	(100 + (n))
 #define VA(n)	(0x100000 + (n) * 0x1000ULL)
 
@@ -41,7 +43,7 @@ struct world {
 	_Alignas(4096) unsigned char ring_page[4096];
 	struct xen_userptrif_evt_page evt_page;
 	_Alignas(4096) struct xen_userptrif_fence_page fence_page;
-	struct xen_userptrif_dir dir[2];
+	struct xen_userptrif_dir dir[DIRS];
 	struct xen_userptrif_dir bind_dir;
 	_Alignas(8) unsigned char bind_page[4096];
 	struct ring_packets_front_ring front;
@@ -183,23 +185,33 @@ static int request_begin(struct xen_userptrif_req *req)
 	return route_request(&w->route, req);
 }
 
+static int request_run(struct xen_userptrif_req *req)
+{
+	int ret = request_begin(req);
+
+	return ret ? ret : pump();
+}
+
+/* The next one. */
+static uint32_t answer(void)
+{
+	ring_push(&w->ring);
+	assert_true(w->front.rsp_cons != w->front.sring->rsp_prod);
+	return RING_GET_RESPONSE(&w->front, w->front.rsp_cons++)->status;
+}
+
 /* All answers so far say OK. */
 static void assert_answered(void)
 {
-	RING_IDX i;
-
 	ring_push(&w->ring);
 	assert_int_equal(w->front.sring->rsp_prod, w->next_id);
-	for (i = w->front.rsp_cons; i != w->front.sring->rsp_prod; i++)
-		assert_int_equal(RING_GET_RESPONSE(&w->front, i)->status,
-				 XENUSERPTR_STATUS_OK);
-	w->front.rsp_cons = i;
+	while (w->front.rsp_cons != w->front.sring->rsp_prod)
+		assert_int_equal(answer(), XENUSERPTR_STATUS_OK);
 }
 
 static void call(struct xen_userptrif_req *req)
 {
-	assert_int_equal(request_begin(req), 0);
-	assert_int_equal(pump(), 0);
+	assert_int_equal(request_run(req), 0);
 	assert_answered();
 }
 
@@ -211,22 +223,29 @@ static void call_vm_create(uint32_t vm)
 	call(&req);
 }
 
-static void call_create(uint32_t obj, uint32_t gref, uint32_t nr)
+static int create(uint32_t obj, uint32_t gref, uint32_t nr)
 {
 	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_CREATE };
 	uint32_t i;
 
 	memset(w->dir, 0, sizeof(w->dir));
 	for (i = 0; i < nr; i++)
-		w->dir[i / 1023].gref[i % 1023] = gref + i;
-	w->dir[0].next = nr > 1023 ? 2 : 0;
+		w->dir[i / DIR_GREFS].gref[i % DIR_GREFS] = gref + i;
 	fake_grant_clear();
-	fake_grant(1, &w->dir[0]);
-	fake_grant(2, &w->dir[1]);
+	for (i = 0; i < DIRS; i++) {
+		fake_grant(i + 1, &w->dir[i]);
+		w->dir[i].next = nr > (i + 1) * DIR_GREFS ? i + 2 : 0;
+	}
 	req.op.obj_create.obj_id = obj;
 	req.op.obj_create.nr_pages = nr;
 	req.op.obj_create.gref_directory = 1;
-	call(&req);
+	return request_run(&req);
+}
+
+static void call_create(uint32_t obj, uint32_t gref, uint32_t nr)
+{
+	assert_int_equal(create(obj, gref, nr), 0);
+	assert_int_equal(answer(), XENUSERPTR_STATUS_OK);
 }
 
 /* A page of each object. */
@@ -266,6 +285,31 @@ static struct xen_userptrif_req unmap_all(uint32_t vm)
 	return req;
 }
 
+/*
+ * Objects of which all was given back still have their places in the tables of the
+ * engine: the guest is told when these are full. Many chunks an object.
+ */
+static void test_given_back_again_and_again(void **state)
+{
+	struct xen_userptrif_req trim = { .operation = XENUSERPTR_OP_OBJ_TRIM };
+	const uint32_t nr = (uint32_t)limits.max_pages - 1;
+	uint32_t i, status = XENUSERPTR_STATUS_OK;
+
+	(void)state;
+	trim.op.obj_trim.nr_pages = nr;
+	for (i = 0; status == XENUSERPTR_STATUS_OK && i < OBJECTS; i++) {
+		assert_int_equal(create(i + 1, GREF(i * nr), nr), 0);
+		status = answer();
+		if (status != XENUSERPTR_STATUS_OK)
+			break;
+		trim.op.obj_trim.obj_id = i + 1;
+		call(&trim);
+	}
+	assert_int_equal(status, XENUSERPTR_STATUS_QUOTA);
+	assert_int_equal(i, 2);
+	call_create(OBJECTS, GREF(i * nr), 2);
+}
+
 /* Each of several VMs changes the mappings of all objects at the same time. */
 static void test_all_objects_in_all_vms(void **state)
 {
@@ -294,6 +338,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_objects_in_all_vms,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_back_again_and_again,
 						setup, teardown),
 	};
 

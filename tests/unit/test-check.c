@@ -135,6 +135,7 @@ static struct va_node *leaf(struct core *core)
 	D(owner_list, 2, mapping(c, 20)->owner = VA_NO_OWNER; \
 		mapping(c, 20)->offset = 0) \
 	D(pages, 5, c->pages_used++) \
+	D(pages_kept, 5, c->pages_kept++) \
 	D(pages_above_quota, 5, c->limits.max_pages = 10) \
 	D(objects, 5, c->obj_pool.used++) \
 	D(imports, 5, c->import_pool.used--) \

@@ -55,6 +55,24 @@ static void quota_pages(void **state)
 	assert_int_equal(fake->core->pages_used, 256);
 }
 
+/* What was given back is kept in tables until its object ends: not without end. */
+static void quota_pages_given_back(void **state)
+{
+	struct fake *fake = *state;
+	uint32_t obj;
+
+	for (obj = 1; obj <= 2; obj++) {
+		assert_int_equal(create(fake, obj, 256), OK);
+		fake_obj_trim(fake, obj, 0, 256);
+		fake_run(fake);
+		assert_int_equal(fake->core->pages_used, 0);
+	}
+	assert_int_equal(create(fake, 3, 1), QUOTA);
+	assert_int_equal(destroy(fake, 1), OK);
+	assert_int_equal(create(fake, 3, 256), OK);
+	assert_int_equal(fake->core->pages_kept, 512);
+}
+
 /* Pages count from the request on, and come back if the map fails. */
 static void quota_pages_of_failed_create(void **state)
 {
@@ -226,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(quota_pages),
+		T(quota_pages_given_back),
 		T(quota_pages_of_failed_create),
 		T(quota_objects),
 		T(quota_vms),
