@@ -28,6 +28,8 @@ struct work_vm {
 	struct gpu_vm *vm;	/* or NULL */
 	uint32_t *handles;	/* of imports, by object slot; 0: none */
 	uint32_t life;		/* counts those that had this slot; vm_lock */
+	bool is_used;		/* vm_lock: by the helper, without the lock */
+	bool is_doomed;		/* vm_lock: the helper closes it after that */
 };
 
 /* What the GPU driver or the library said, on the wire. */
@@ -140,7 +142,8 @@ uint32_t work_vm_life(struct work_env *env, uint32_t vm)
 struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm, uint32_t life)
 {
 	pthread_mutex_lock(&env->vm_lock);
-	if (env->vms[vm].vm && env->vms[vm].life == life)
+	if (env->vms[vm].vm && !env->vms[vm].is_doomed &&
+	    env->vms[vm].life == life)
 		return env->vms[vm].vm;
 	pthread_mutex_unlock(&env->vm_lock);
 	return NULL;
@@ -175,8 +178,33 @@ static void work_close_vm(struct work_env *env, struct work_vm *vm)
 void work_vm_drop(struct work_env *env, uint32_t vm, uint32_t life)
 {
 	pthread_mutex_lock(&env->vm_lock);
-	if (env->vms[vm].life == life)
+	if (env->vms[vm].life == life && env->vms[vm].is_used)
+		env->vms[vm].is_doomed = true;
+	else if (env->vms[vm].life == life)
 		work_close_vm(env, &env->vms[vm]);
+	pthread_mutex_unlock(&env->vm_lock);
+}
+
+/*
+ * The helper's calls may take long, and the mover must not wait for them: so they are
+ * made without the lock. Who drops the address space meanwhile leaves that to the
+ * helper.
+ */
+static struct work_vm *work_vm_use(struct work_env *env, uint32_t vm)
+{
+	pthread_mutex_lock(&env->vm_lock);
+	env->vms[vm].is_used = true;
+	pthread_mutex_unlock(&env->vm_lock);
+	return &env->vms[vm];
+}
+
+static void work_vm_used(struct work_env *env, struct work_vm *vm)
+{
+	pthread_mutex_lock(&env->vm_lock);
+	vm->is_used = false;
+	if (vm->is_doomed)
+		work_close_vm(env, vm);
+	vm->is_doomed = false;
 	pthread_mutex_unlock(&env->vm_lock);
 }
 
@@ -325,7 +353,7 @@ static void work_vm_open(struct work_env *env, struct work *work)
 
 static void work_import(struct work_env *env, struct work *work)
 {
-	struct work_vm *vm = &env->vms[work->op.vm];
+	struct work_vm *vm = work_vm_use(env, work->op.vm);
 	int ret = -EIO;
 
 	if (vm->vm && env->objects[work->op.obj].dmabuf >= 0)
@@ -334,23 +362,22 @@ static void work_import(struct work_env *env, struct work *work)
 				       &vm->handles[work->op.obj]);
 	if (!ret)
 		status_add(&env->status->imports_now, 1);
+	work_vm_used(env, vm);
 	work->status = work_status(ret);
 }
 
 static void work_close(struct work_env *env, struct work *work)
 {
-	struct work_vm *vm = &env->vms[work->op.vm];
+	struct work_vm *vm = work_vm_use(env, work->op.vm);
 	uint32_t handle = vm->vm ? vm->handles[work->op.obj] : 0;
-	int ret;
+	int ret = handle ? env->gpu->close(vm->vm, handle) : 0;
 
-	if (!handle)
-		return;
-	ret = env->gpu->close(vm->vm, handle);
+	if (handle && !ret) {
+		vm->handles[work->op.obj] = 0;
+		status_sub(&env->status->imports_now, 1);
+	}
+	work_vm_used(env, vm);
 	work->status = work_status(ret);
-	if (ret)
-		return;
-	vm->handles[work->op.obj] = 0;
-	status_sub(&env->status->imports_now, 1);
 }
 
 static void work_fill_binds(const struct work_vm *vm, const struct core_op *op,
@@ -373,21 +400,20 @@ static void work_fill_binds(const struct work_vm *vm, const struct core_op *op,
 
 static void work_bind(struct work_env *env, struct work *work)
 {
-	struct work_vm *vm = &env->vms[work->op.vm];
+	struct work_vm *vm = work_vm_use(env, work->op.vm);
 	struct gpu_bind *binds;
 	int ret = -EIO;
 
 	binds = calloc(work->op.nr, sizeof(*binds));
 	if (!binds) {
-		work->status = XENUSERPTR_STATUS_NO_MEMORY;
-		return;
-	}
-	if (vm->vm) {
+		ret = -ENOMEM;
+	} else if (vm->vm) {
 		work_fill_binds(vm, &work->op, binds);
 		ret = env->gpu->bind(vm->vm, binds, work->op.nr,
 				     &work->error_index);
 	}
 	free(binds);
+	work_vm_used(env, vm);
 	if (ret)
 		log_debug("bind of %u ops: %s", work->op.nr, strerror(-ret));
 	else
@@ -397,7 +423,7 @@ static void work_bind(struct work_env *env, struct work *work)
 
 static void work_exec(struct work_env *env, struct work *work)
 {
-	struct work_vm *vm = &env->vms[work->op.vm];
+	struct work_vm *vm = work_vm_use(env, work->op.vm);
 	struct gpu_job job = {
 		.engine = work->op.engine,
 		.cmd_length = work->op.cmd_length,
@@ -407,9 +433,18 @@ static void work_exec(struct work_env *env, struct work *work)
 
 	if (vm->vm)
 		ret = env->gpu->exec(vm->vm, &job, &work->fence, &work->cookie);
+	work_vm_used(env, vm);
 	if (ret)
 		work->fence = -1;
 	work->status = work_status(ret);
+}
+
+static void work_fault(struct work_env *env, struct work *work)
+{
+	struct work_vm *vm = work_vm_use(env, work->op.vm);
+
+	work->fault_va = vm->vm ? env->gpu->fault_va(vm->vm, work->cookie) : 0;
+	work_vm_used(env, vm);
 }
 
 static void work_op(struct work_env *env, struct work *work)
@@ -466,7 +501,6 @@ static void work_close_all(struct work_env *env)
 void work_run(void *context, struct work *work)
 {
 	struct work_env *env = context;
-	struct gpu_vm *vm;
 
 	if (work->kind != WORK_REFUSE)
 		work->status = XENUSERPTR_STATUS_OK;
@@ -479,8 +513,7 @@ void work_run(void *context, struct work *work)
 		PROBE3(op_ran, work->op.type, work->op.id, work->status);
 		break;
 	case WORK_FAULT:
-		vm = env->vms[work->op.vm].vm;
-		work->fault_va = vm ? env->gpu->fault_va(vm, work->cookie) : 0;
+		work_fault(env, work);
 		break;
 	case WORK_CLOSE_ALL:
 		work_close_all(env);

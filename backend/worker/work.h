@@ -70,7 +70,11 @@ struct gpu_vm *work_vm_get(struct work_env *env, uint32_t vm, uint32_t life);
 void work_vm_put(struct work_env *env);
 /** work_vm_handle() - of the object's import; 0: none. Between get and put */
 uint32_t work_vm_handle(const struct work_env *env, uint32_t vm, uint32_t obj);
-/** work_vm_drop() - close an address space, if it is open */
+/**
+ * work_vm_drop() - close an address space, if it is open
+ *
+ * If the helper is using it, as soon as that has ended; work_vm_get() finds it closed.
+ */
 void work_vm_drop(struct work_env *env, uint32_t vm, uint32_t life);
 
 /** work_grefs() - of a mapped object; 0 for a page that was given back */

@@ -482,6 +482,35 @@ static void the_end_closes_all(void **state)
 	assert_int_equal(call_exec(3, 1), XENUSERPTR_STATUS_IO);
 }
 
+static unsigned int vms_in_bind;
+
+static void drop_vm(void)
+{
+	work_vm_drop(&env, 0, work_vm_life(&env, 0));
+	assert_null(work_vm_get(&env, 0, work_vm_life(&env, 0)));
+	vms_in_bind = fake_gpu.vms;
+}
+
+/* The mover closes an address space of which the helper changes the mappings. */
+static void dropped_while_it_is_used(void **state)
+{
+	(void)state;
+	call_vm(XENUSERPTR_OP_VM_CREATE, 3);
+	call_create(5, PAGES, 0);
+	fake_gpu.on_bind = drop_vm;
+	assert_int_equal(call_bind(3, 5), XENUSERPTR_STATUS_OK);
+	assert_int_equal(vms_in_bind, 1);
+	assert_int_equal(fake_gpu.vms, 0);
+	assert_int_equal(call_exec(3, 1), XENUSERPTR_STATUS_IO);
+	assert_int_equal(call_vm(XENUSERPTR_OP_VM_DESTROY, 3),
+			 XENUSERPTR_STATUS_OK);
+	fake_gpu.on_bind = NULL;
+	call_vm(XENUSERPTR_OP_VM_CREATE, 4);
+	assert_int_equal(fake_gpu.vms, 1);
+	assert_int_equal(call_bind(4, 5), XENUSERPTR_STATUS_OK);
+	assert_int_equal(call_destroy(5), XENUSERPTR_STATUS_OK);
+}
+
 #define route_test(name) \
 	cmocka_unit_test_setup_teardown(name, route_setup, route_teardown)
 
@@ -496,6 +525,7 @@ int main(void)
 		route_test(a_list_with_octets_behind_it),
 		route_test(a_chain_that_bites_its_tail),
 		route_test(the_end_closes_all),
+		route_test(dropped_while_it_is_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

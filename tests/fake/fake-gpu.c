@@ -89,6 +89,8 @@ static int fake_bind(struct gpu_vm *vm, const struct gpu_bind *binds,
 {
 	(void)vm;
 	*failed = UINT32_MAX;
+	if (fake_gpu.on_bind)
+		fake_gpu.on_bind();
 	if (fake_fail()) {
 		*failed = nr - 1;
 		return -EINVAL;

@@ -12,6 +12,7 @@ struct fake_gpu {
 	unsigned int vms;	/* open now */
 	unsigned int imports;	/* alive now */
 	unsigned int binds;	/* calls of bind() that succeeded */
+	void (*on_bind)(void);	/* what another thread does during a bind() */
 	unsigned int jobs;	/* exec() that succeeded */
 	struct gpu_bind last_bind;
 	struct gpu_job last_job;
