@@ -27,6 +27,11 @@
 /* A rescuer, too. The module takes a want for lost after five seconds. */
 #define SPAWN_RESCUE_US	20000000U
 
+/* Behind all else: a worker may be its guest's, and talk without end. */
+#define SPAWN_TALK	10
+/* Of one that has ended: more than an honest one has left unread. */
+#define SPAWN_LAST_REPORTS 4U
+
 static void spawn_close(int *fd)
 {
 	if (*fd >= 0)
@@ -133,23 +138,15 @@ static void spawn_fill_start(struct device *device,
 		 device->gpu_driver);
 }
 
-static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
-			    void *context)
+static int spawn_take_report(struct device *device)
 {
-	struct device *device = context;
 	struct ipc_report untrusted_report;
 	int ret;
 
-	(void)revents;
-	ret = ipc_recv(fd, &untrusted_report, sizeof(untrusted_report), NULL,
-		       0);
-	if (ret < 0) {
-		/* It has ended, or talks nonsense; the reaper has the rest. */
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		if (ret == -EBADMSG)
-			kill(device->pid, SIGKILL);
-		return 0;
-	}
+	ret = ipc_recv(device->control, &untrusted_report,
+		       sizeof(untrusted_report), NULL, 0);
+	if (ret < 0)
+		return ret;
 	if (untrusted_report.type == IPC_REPORT_READY) {
 		device_worker_ready(device);
 	} else if (untrusted_report.type == IPC_REPORT_ANSWER) {
@@ -160,6 +157,23 @@ static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
 		if (untrusted_report.error >= 0)
 			untrusted_report.error = -EIO;
 		device->report = untrusted_report;
+	}
+	return 0;
+}
+
+static int spawn_on_control(sd_event_source *source, int fd, uint32_t revents,
+			    void *context)
+{
+	struct device *device = context;
+	int ret = spawn_take_report(device);
+
+	(void)fd;
+	(void)revents;
+	if (ret < 0 && ret != -EAGAIN) {
+		/* It has ended, or talks nonsense; the reaper has the rest. */
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+		if (ret == -EBADMSG)
+			kill(device->pid, SIGKILL);
 	}
 	return 0;
 }
@@ -222,11 +236,17 @@ static int spawn_on_files(sd_event_source *source, int fd, uint32_t revents,
 	return 0;
 }
 
+/* The reason before the end: what it has said last is still to be read. */
 static int spawn_on_child(sd_event_source *source, const siginfo_t *info,
 			  void *context)
 {
+	struct device *device = context;
+	unsigned int i = 0;
+
 	(void)source;
-	device_worker_gone(context, info->si_code, info->si_status);
+	while (i++ < SPAWN_LAST_REPORTS && !spawn_take_report(device))
+		;
+	device_worker_gone(device, info->si_code, info->si_status);
 	return 0;
 }
 
@@ -237,9 +257,6 @@ static int spawn_watch(struct device *device)
 
 	ret = sd_event_add_child(loop, &device->child_source, device->pid,
 				 WEXITED, spawn_on_child, device);
-	/* Behind the control socket: the reason before the end. */
-	if (ret >= 0)
-		ret = sd_event_source_set_priority(device->child_source, 10);
 	if (ret >= 0)
 		ret = sd_event_add_io(loop, &device->control_source,
 				      device->control, EPOLLIN,
@@ -248,6 +265,12 @@ static int spawn_watch(struct device *device)
 		ret = sd_event_add_io(loop, &device->files_source,
 				      device->files, EPOLLIN, spawn_on_files,
 				      device);
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(device->control_source,
+						   SPAWN_TALK);
+	if (ret >= 0)
+		ret = sd_event_source_set_priority(device->files_source,
+						   SPAWN_TALK);
 	return ret < 0 ? ret : 0;
 }
 

@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch times top recorder \
-	journal rescue gate module attach ctl
+	journal rescue gate module attach ctl spawn
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -45,6 +45,8 @@ DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
 
 DT_SRCS_gate = $(DT_SRCS_route)
 
+DT_SRCS_spawn := backend/broker/spawn.c backend/common/ipc.c
+
 DT_SRCS_times := tools/userptrctl/times.c
 
 DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
@@ -64,6 +66,7 @@ DT_LIBS_ctl := -ljson-c
 DT_LIBS_route := -lsystemd
 DT_LIBS_rescue := -lsystemd
 DT_LIBS_gate := -lsystemd
+DT_LIBS_spawn := -lsystemd
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)
