@@ -27,6 +27,7 @@ struct back_slice {
 	u32 nr;
 	u32 capacity;
 	bool dropped;		/* an entry is gone: wants[] may be out of date */
+	bool arms;		/* what was disarmed may be armed again in it */
 	struct xen_userptr_back_op *user;
 	struct gnttab_revocable_op *xen;
 	struct back_slice_want *wants;
@@ -115,6 +116,7 @@ static void back_op_begin(struct back_binding *binding, struct back_slice *s,
 		.ref = user->gref,
 		.status = GNTST_general_error,
 	};
+	s->arms |= user->cmd == XEN_USERPTR_BACK_ARM;
 	want = user->cmd == XEN_USERPTR_BACK_ARM ?
 		back_want_add(binding, user->gref) :
 		back_want_find(binding, user->gref);
@@ -148,10 +150,11 @@ static void back_op_end(struct back_binding *binding, struct back_slice *s,
 		user->status = GNTST_no_space;
 	if (!want)
 		return;
-	if (okay && xen->state == GNTREV_STATE_none) {
+	if (okay && xen->state == GNTREV_STATE_none && !s->arms) {
 		back_want_drop(binding, user->gref);
 		s->dropped = true;
-	} else if (user->cmd == XEN_USERPTR_BACK_ARM && !okay) {
+	} else if (okay ? xen->state == GNTREV_STATE_none :
+			  user->cmd == XEN_USERPTR_BACK_ARM) {
 		s->dropped |= back_want_forget(binding, user->gref);
 	} else if (okay && (back_state_open(xen->state) || !xen->waiters)) {
 		back_want_answered(binding, want, s->wants[i].events);
@@ -169,6 +172,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	if (ret)
 		goto unlock;
 	s->dropped = false;
+	s->arms = false;
 	for (i = 0; i < s->nr; i++)
 		back_op_begin(binding, s, i);
 	ret = HYPERVISOR_grant_table_op(GNTTABOP_revocable_op, s->xen, s->nr);
