@@ -445,6 +445,8 @@ void sg_cmd_waited(struct sg_exec_job *ejob, u64 ns);
 /* softgpu_fpu.c: y[i] = a * x[i] + y[i]; the caller owns the FPU. */
 void sg_fpu_saxpy(void *y, const void *x, u32 a_bits, unsigned int count);
 void sg_fpu_copy(void *dst, const void *src, unsigned int octets);
+/* @dst is a multiple of 8. */
+void sg_fpu_clear(void *dst, unsigned int octets);
 
 /* softgpu_debugfs.c */
 void sg_show_fdinfo(struct drm_printer *p, struct drm_file *file);

@@ -48,3 +48,24 @@ void sg_fpu_copy(void *dst, const void *src, unsigned int octets)
 	}
 	memcpy(to + n, from + n, octets - n * sizeof(*to));
 }
+
+typedef u64 sg_vector __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* The value is hidden, or the compiler makes memset(), i.e. "rep stosq", of it. */
+void sg_fpu_clear(void *dst, unsigned int octets)
+{
+	sg_vector *to = dst;
+	unsigned int i, n = octets / sizeof(*to) / 4 * 4;
+	u64 zero = 0;
+	sg_vector value;
+
+	OPTIMIZER_HIDE_VAR(zero);
+	value = (sg_vector){ zero, zero };
+	for (i = 0; i < n; i += 4) {
+		to[i] = value;
+		to[i + 1] = value;
+		to[i + 2] = value;
+		to[i + 3] = value;
+	}
+	memset(to + n, 0, octets - n * sizeof(*to));
+}
