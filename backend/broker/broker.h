@@ -33,6 +33,8 @@ struct broker {
 	int lock;		/* held while this broker or a worker lives */
 	int status_sock;
 	int control_sock;
+	struct asker *waiting;	/* first come, first served: control.c */
+	unsigned int nr_waiting;
 	bool debug;
 	bool sandbox_log;
 	bool keep_trying;	/* however often workers die */
@@ -188,7 +190,7 @@ int status_listen(struct broker *broker);
 int control_listen(struct broker *broker);
 /** control_answer() - the worker's answer for who asked, if anybody did */
 void control_answer(struct device *device, const struct ipc_report *report);
-/** control_drop() - no answer will come */
+/** control_drop() - no answer will come, for the worker has ended */
 void control_drop(struct device *device);
 
 /** broker_init() / broker_run() / broker_fini() - see broker.c; 0 or -errno */

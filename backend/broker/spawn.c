@@ -421,7 +421,6 @@ void worker_kill(struct device *device)
 
 void worker_release(struct device *device)
 {
-	control_drop(device);
 	sd_event_source_disable_unref(device->control_source);
 	sd_event_source_disable_unref(device->files_source);
 	sd_event_source_disable_unref(device->child_source);
@@ -436,4 +435,5 @@ void worker_release(struct device *device)
 		munmap(device->status, sizeof(*device->status));
 	device->status = NULL;
 	device->pid = 0;
+	control_drop(device);
 }

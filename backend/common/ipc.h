@@ -84,6 +84,7 @@ struct ipc_control {
 struct ipc_request {
 	uint32_t domid;
 	uint32_t devid;
+	uint32_t wait;		/* 1: behind others' requests; 0: -EBUSY then */
 	struct ipc_control control;
 };
 

@@ -43,7 +43,7 @@ static const char *ask_text(int error)
 	case -ENOTCONN:
 		return "the device is not connected";
 	case -EBUSY:
-		return "another request is being served";
+		return "too many requests wait for it";
 	case -EOPNOTSUPP:
 		return "not possible with this hypervisor, module or GPU";
 	case -ENOENT:
@@ -99,9 +99,11 @@ int ask_quietly(struct ctl *ctl, const struct ipc_request *request,
 int ask(struct ctl *ctl, const struct ipc_request *request,
 	struct ipc_report *report)
 {
+	struct ipc_request patient = *request;
 	int error;
 
-	switch (ask_worker(ctl, request, report, &error)) {
+	patient.wait = 1;
+	switch (ask_worker(ctl, &patient, report, &error)) {
 	case CTL_OK:
 		break;
 	case CTL_NO_DAEMON:
