@@ -66,14 +66,14 @@ in_vram() { userptrctl map "g$1" | awk -v o="$2" '$1 == o { print $3 }'; }
 # some_in_vram [N]: anything of guest N, or of any, is in VRAM.
 some_in_vram() { [ "$(counter mig_vram_now "${1-}")" -gt 0 ]; }
 
-# moves_at_random N SEED: of 8 MiB less a page, until the guest's program has ended; one
+# moves_at_random N SEED: of 8 MiB less a page, until the program or the guest has ended; one
 # of two moves is of small chunks, which are at the end. What is touched meanwhile turns
 # back: that is no failure.
 moves_at_random() {
 	object=$(largest_object "$1")
 	awk -v seed="$2" 'BEGIN { srand(seed); for (;;) { print int(rand() < 0.5 ? rand() * 1536 : 1536 + rand() * 460), 1 + int(rand() * 47), rand() < 0.8 ? "vram" : "ram" } }' |
 		while read -r first nr place; do
-			! guest_job_gone "$1" || break
+			guest "$1" 'kill -0 $(cat /tmp/job.pid)' >/dev/null 2>&1 || break
 			userptrctl migrate "g$1" "$object" "$first+$nr" to "$place" >>/tmp/moves 2>&1 || true
 		done
 	grep -c 'pages in VRAM' /tmp/moves
