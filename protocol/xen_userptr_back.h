@@ -64,7 +64,8 @@ struct xen_userptr_back_bind {
  * A MAP that failed leaves no record. The dma-buf has no mmap() and no vmap().
  * Pages that another descriptor has revoked are wanted home by it, and MAP waits
  * for them, killable, for up to home_timeout_ms (a parameter of the module).
- * Errors: -EINVAL, -EFAULT, -EDQUOT (this descriptor's budget, or more than
+ * Errors: -EINVAL, -EFAULT, -EDQUOT (this descriptor's budget, or twice that
+ * together with pages that were trimmed from objects which still live, or more than
  * 65536 objects and unread records), -ENOSPC (the host's budget, or the
  * hypervisor's table), -ENOMEM, -EMFILE, -EINTR (killed), -EIO (a grant could
  * not be mapped: see @error_index and @gnttab_status; GNTST_eagain may be

@@ -95,6 +95,7 @@ struct back_binding {
 	atomic64_t hypercalls;
 	atomic64_t bytes;
 	atomic64_t armed;
+	atomic64_t slots;		/* pages of objects, trimmed ones too */
 	atomic64_t wants_seen;
 	atomic64_t lost;
 
@@ -108,6 +109,7 @@ struct back_object {
 	struct back_binding *binding;
 	struct dma_resv resv;		/* of the dma-buf; outlives it */
 	u32 nr;
+	u32 slots;			/* charged to the binding */
 	bool readonly;
 	bool silent;			/* nobody waits for an UNMAPPED record */
 
@@ -174,6 +176,12 @@ void back_count_hypercall(struct back_binding *binding);
 void back_count_bytes(struct back_binding *binding, s64 bytes);
 /* 0, -EDQUOT (of the binding) or -ENOSPC (of the host). */
 int back_budget_charge(struct back_binding *binding, u32 pages);
+/*
+ * The arrays of an object, which TRIM does not make smaller: of twice as many
+ * pages as may be mapped. -EDQUOT.
+ */
+int back_slots_charge(struct back_object *object);
+void back_slots_uncharge(struct back_object *object);
 void back_budget_uncharge(struct back_binding *binding, u32 pages);
 int back_stats_ioctl(struct back_binding *binding, void __user *arg);
 extern const struct attribute_group *back_sysfs_groups[];
@@ -198,12 +206,14 @@ int back_object_count(struct back_binding *binding);
 extern atomic64_t back_host_armed;
 /* Pages may have been given back. */
 void back_home_wake(void);
+/* Until when a MAP that begins now waits, in jiffies. */
+unsigned long back_home_deadline(void);
 /*
  * Calls @done, and again each time that pages were given back, until it says
  * yes, the time is over or the caller is killed. Does nothing while nothing is
  * armed. May sleep, as @done may.
  */
-void back_home_wait(bool (*done)(void *data), void *data);
+void back_home_wait(unsigned long until, bool (*done)(void *data), void *data);
 
 /* trim.c */
 int back_trim_ioctl(struct back_binding *binding, void __user *arg);

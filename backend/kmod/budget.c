@@ -12,6 +12,7 @@
  */
 #include <linux/device.h>
 #include <linux/moduleparam.h>
+#include <linux/overflow.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
 
@@ -78,6 +79,25 @@ void back_budget_uncharge(struct back_binding *binding, u32 pages)
 {
 	atomic64_sub(pages, &back_host_mapped);
 	atomic64_sub(pages, &binding->mapped);
+}
+
+int back_slots_charge(struct back_object *object)
+{
+	struct back_binding *binding = object->binding;
+	u64 limit;
+
+	if (check_mul_overflow(binding->max_pages, 2ULL, &limit))
+		limit = U64_MAX;
+	if (!back_charge(&binding->slots, object->nr, limit))
+		return -EDQUOT;
+	object->slots = object->nr;
+	return 0;
+}
+
+void back_slots_uncharge(struct back_object *object)
+{
+	atomic64_sub(object->slots, &object->binding->slots);
+	object->slots = 0;
 }
 
 void back_count_hypercall(struct back_binding *binding)

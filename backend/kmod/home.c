@@ -8,6 +8,7 @@
  * while nothing is armed: then the page is bad for another reason. A page that
  * another domain has taken away is not waited for either.
  */
+#include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
@@ -29,15 +30,20 @@ void back_home_wake(void)
 		wake_up_all(&back_home_queue);
 }
 
-void back_home_wait(bool (*done)(void *data), void *data)
+unsigned long back_home_deadline(void)
 {
-	long left = msecs_to_jiffies(READ_ONCE(home_timeout_ms));
+	return jiffies + msecs_to_jiffies(READ_ONCE(home_timeout_ms));
+}
+
+void back_home_wait(unsigned long until, bool (*done)(void *data), void *data)
+{
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	long left = until - jiffies;
 
 	if (!atomic64_read(&back_host_armed))
 		return;
 	add_wait_queue(&back_home_queue, &wait);
-	while (!done(data) && left && !fatal_signal_pending(current))
+	while (left > 0 && !done(data) && !fatal_signal_pending(current))
 		left = wait_woken(&wait, TASK_KILLABLE, left);
 	remove_wait_queue(&back_home_queue, &wait);
 }

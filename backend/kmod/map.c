@@ -46,6 +46,7 @@ bool back_domain_exists(domid_t domid)
 void back_object_arrays_free(struct back_object *object)
 {
 	back_count_bytes(object->binding, -(s64)object->bytes);
+	back_slots_uncharge(object);
 	object->bytes = 0;
 	kvfree(object->ops);
 	kvfree(object->grefs);
@@ -191,7 +192,8 @@ static bool back_away_map(void *data)
 }
 
 /* The first page that does not come home ends it: MAP fails anyway. */
-static void back_batch_await(struct back_object *object, u32 first, u32 nr)
+static void back_batch_await(struct back_object *object, u32 first, u32 nr,
+			     unsigned long until)
 {
 	struct back_away away = { .object = object };
 	u32 i;
@@ -200,14 +202,14 @@ static void back_batch_await(struct back_object *object, u32 first, u32 nr)
 		away.index = first + i;
 		away.op = &object->map_ops[i];
 		if (away.op->status == GNTST_bad_page)
-			back_home_wait(back_away_map, &away);
+			back_home_wait(until, back_away_map, &away);
 		if (away.op->status != GNTST_okay)
 			return;
 	}
 }
 
 static int back_batch_map(struct back_object *object, u32 first, u32 nr,
-			  struct back_map_error *error)
+			  unsigned long until, struct back_map_error *error)
 {
 	struct gnttab_map_grant_ref *ops = object->map_ops;
 	u32 i;
@@ -219,7 +221,7 @@ static int back_batch_map(struct back_object *object, u32 first, u32 nr,
 		back_hypercall_map(ops, object->pages + first, nr);
 	back_count_hypercall(object->binding);
 	if (!ret)
-		back_batch_await(object, first, nr);
+		back_batch_await(object, first, nr, until);
 	for (i = 0; i < nr; i++) {
 		if (ops[i].status == GNTST_okay) {
 			object->handles[first + i] = ops[i].handle;
@@ -235,6 +237,7 @@ static int back_batch_map(struct back_object *object, u32 first, u32 nr,
 static int back_object_map(struct back_object *object,
 			   struct back_map_error *error)
 {
+	unsigned long until = back_home_deadline();
 	u32 first, nr;
 	int ret;
 
@@ -242,7 +245,7 @@ static int back_object_map(struct back_object *object,
 		nr = min_t(u32, object->nr - first, BACK_BATCH);
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = back_batch_map(object, first, nr, error);
+		ret = back_batch_map(object, first, nr, until, error);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -293,6 +296,9 @@ back_object_create(struct back_binding *binding,
 	object = back_object_new(binding, args->nr);
 	if (!object)
 		goto uncharge;
+	ret = back_slots_charge(object);
+	if (ret)
+		goto free_object;
 	ret = -EFAULT;
 	if (copy_from_user(object->grefs, u64_to_user_ptr(args->grefs),
 			   (size_t)args->nr * sizeof(*object->grefs)))

@@ -181,6 +181,27 @@ static void test_trim(void)
 	CHECK(stats(fd).mapped == 0);
 }
 
+/* What was trimmed can be mapped again, but only as much of it as the budget is. */
+static void test_trim_again(void)
+{
+	int fd = back_bound(PAGES), first = map(fd, 0, PAGES, 35), second, third;
+
+	CHECK(first >= 0 && trim_call(fd, first, 1, PAGES - 1) == 0);
+	second = map(fd, 0, PAGES - 1, 36);
+	CHECK(second >= 0 && trim_call(fd, second, 1, PAGES - 2) == 0);
+	CHECK(stats(fd).mapped == 2);
+	CHECK_ERRNO(EDQUOT, map(fd, 0, PAGES - 2, 37));
+	close(first);
+	expect_unmapped(fd, 35);
+	third = map(fd, 0, PAGES - 2, 37);
+	CHECK(third >= 0);
+	close(second);
+	expect_unmapped(fd, 36);
+	close(third);
+	expect_unmapped(fd, 37);
+	CHECK(stats(fd).mapped == 0);
+}
+
 static int read_call(int fd, const uint32_t *from, uint32_t nr, void *to,
 		     struct xen_userptr_back_read *arg)
 {
@@ -232,5 +253,6 @@ const struct back_case pages_cases[] = {
 	{ "write", test_write },
 	{ "write_fails", test_write_fails },
 	{ "trim", test_trim },
+	{ "trim_again", test_trim_again },
 	{ NULL, NULL },
 };

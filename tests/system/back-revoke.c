@@ -242,9 +242,8 @@ static void test_unmap_while_armed(void)
 
 /* The script made the time limit short. Of a page that stayed readable nothing
  * is lost; and nobody has to ask for it to come back. */
-static void test_unserved_write_want(void)
+static void write_want_unserved(int fd, int dmabuf)
 {
-	int dmabuf, fd = armed(&dmabuf);
 	struct xen_userptr_back_op q;
 
 	op_okay(fd, XEN_USERPTR_BACK_REVOKE, XEN_USERPTR_BACK_OP_WRITES, grefs[0],
@@ -256,6 +255,32 @@ static void test_unserved_write_want(void)
 	} while (q.state == GNTREV_STATE_wrevoked);
 	CHECK(q.state == GNTREV_STATE_home && stats(fd).lost == 0);
 	let_go(fd, dmabuf);
+}
+
+static void test_unserved_write_want(void)
+{
+	int dmabuf, fd = armed(&dmabuf);
+
+	write_want_unserved(fd, dmabuf);
+}
+
+/* Operations of one call that share an entry for wants: it is there at the end. */
+static void test_armed_again_in_one_call(void)
+{
+	struct xen_userptr_back_op ops[] = {
+		{ .gref = grefs[0], .cmd = XEN_USERPTR_BACK_QUERY },
+		{ .gref = grefs[0], .cmd = XEN_USERPTR_BACK_DISARM },
+		{ .gref = grefs[0], .cmd = XEN_USERPTR_BACK_ARM },
+		{ .gref = grefs[0], .cmd = XEN_USERPTR_BACK_DISARM },
+		{ .gref = grefs[0], .cmd = XEN_USERPTR_BACK_ARM },
+	};
+	int dmabuf, fd = armed(&dmabuf);
+
+	CHECK(ops_call(fd, ops, 5) == 0);
+	for (int i = 0; i < 5; i++)
+		CHECK(ops[i].status == GNTST_okay);
+	CHECK(stats(fd).armed == ngrefs);
+	write_want_unserved(fd, dmabuf);
 }
 
 /*
@@ -447,6 +472,7 @@ const struct back_case revoke_cases[] = {
 	{ "batches", test_batches },
 	{ "unmap_while_armed", test_unmap_while_armed },
 	{ "unserved_write_want", test_unserved_write_want },
+	{ "armed_again_in_one_call", test_armed_again_in_one_call },
 	{ "unserved_want_is_lost", test_unserved_want_is_lost },
 	{ "unserved_want_readonly", test_unserved_want_readonly },
 	{ "lost_and_wanted_again", test_lost_and_wanted_again },
