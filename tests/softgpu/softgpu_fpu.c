@@ -49,7 +49,7 @@ void sg_fpu_copy(void *dst, const void *src, unsigned int octets)
 	memcpy(to + n, from + n, octets - n * sizeof(*to));
 }
 
-typedef u64 sg_vector __attribute__((vector_size(16), aligned(8), may_alias));
+typedef u64 sg_vector __attribute__((vector_size(16), may_alias)) __aligned(8);
 
 /* The value is hidden, or the compiler makes memset(), i.e. "rep stosq", of it. */
 void sg_fpu_clear(void *dst, unsigned int octets)
