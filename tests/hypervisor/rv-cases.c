@@ -105,6 +105,33 @@ static void test_bench(int argc, char **argv)
 			       (unsigned long long)best[k] / nr);
 }
 
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How long REVOKE of page 0 takes, N times, whatever the guest does with it. */
+static void test_percentiles(int argc, char **argv)
+{
+	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 10000, i;
+	uint64_t *took = calloc(rounds, sizeof(*took)), start;
+
+	if (!took || !rounds)
+		die("no rounds");
+	for (i = 0; i < rounds; i++) {
+		start = now_ns();
+		one_okay(0, GNTREV_CMD_revoke, 0, GNTREV_STATE_revoked);
+		took[i] = now_ns() - start;
+		one_okay(0, GNTREV_CMD_restore, 0, GNTREV_STATE_home);
+	}
+	qsort(took, rounds, sizeof(*took), by_size);
+	printf("revoke_p50 %llu ns\n", (unsigned long long)took[rounds / 2]);
+	printf("revoke_p99 %llu ns\n", (unsigned long long)took[rounds - 1 - rounds / 100]);
+	free(took);
+}
+
 /* From the want's event to the end of the page's restoring: N wants of page 0. */
 static void test_latency(int argc, char **argv)
 {
@@ -149,6 +176,7 @@ static const struct {
 	{ "states", test_states, true },
 	{ "bench", test_bench, true },
 	{ "latency", test_latency, true },
+	{ "percentiles", test_percentiles, true },
 	{ "answer", test_answer, true },
 };
 

@@ -30,6 +30,8 @@ struct use {
 	unsigned char *commands;
 	uint32_t object, command_object;
 	uint32_t binary, timeline;	/* syncobjs */
+	uint32_t length;		/* of the job */
+	const char *at;			/* the call that was made last */
 };
 
 static unsigned char *use_range(const struct use *use, unsigned int i)
@@ -69,7 +71,7 @@ static int use_bind(struct use *use)
 }
 
 /* Signals a binary syncobj and a point of a timeline. */
-static int use_exec(struct use *use, uint32_t length)
+static int use_exec(struct use *use)
 {
 	struct drm_xen_userptr_sync sync[] = {
 		{ .handle = use->binary, .flags = DRM_XEN_USERPTR_SYNC_SIGNAL },
@@ -77,34 +79,54 @@ static int use_exec(struct use *use, uint32_t length)
 		  .flags = DRM_XEN_USERPTR_SYNC_SIGNAL | DRM_XEN_USERPTR_SYNC_TIMELINE },
 	};
 	struct drm_xen_userptr_exec arg = {
-		.vm_id = use->ut.vm, .cmd_va = UT_CMD_VA, .cmd_length = length,
+		.vm_id = use->ut.vm, .cmd_va = UT_CMD_VA, .cmd_length = use->length,
 		.syncs = (uintptr_t)sync, .nr_syncs = 2,
 	};
 
 	return drmIoctl(use->ut.fd, DRM_IOCTL_XEN_USERPTR_EXEC, &arg) ? -errno : 0;
 }
 
+static int use_info(struct use *use)
+{
+	struct drm_xen_userptr_info info;
+
+	return __ut_info(use->ut.fd, &info);
+}
+
+static int use_vm(struct use *use)
+{
+	return __ut_vm_create(use->ut.fd, &use->ut.vm);
+}
+
+static int use_wait(struct use *use)
+{
+	int error = 0, ret = __ut_fence_wait(use->ut.fd, use->binary, &error);
+
+	return ret ? ret : error;
+}
+
 /* Everything from here on may fail; what was done before must not hurt then. */
 static int use_steps(struct use *use)
 {
-	struct drm_xen_userptr_info info;
+	static const struct {
+		const char *name;
+		int (*run)(struct use *use);
+	} steps[] = {
+		{ "info", use_info }, { "vm_create", use_vm }, { "create", use_register },
+		{ "bind", use_bind }, { "exec", use_exec }, { "wait", use_wait },
+	};
 	struct gpu_cmd cmd;
-	int ret, error = 0;
+	size_t i;
+	int ret = 0;
 
 	gpu_cmd_begin(&cmd, use->commands, UT_PAGE);
 	gpu_cmd_fill(&cmd, UT_GPU_VA + OCTETS - UT_PAGE, 0x5151, UT_PAGE);
-	ret = __ut_info(use->ut.fd, &info);
-	if (!ret)
-		ret = __ut_vm_create(use->ut.fd, &use->ut.vm);
-	if (!ret)
-		ret = use_register(use);
-	if (!ret)
-		ret = use_bind(use);
-	if (!ret)
-		ret = use_exec(use, gpu_cmd_octets(&cmd));
-	if (!ret)
-		ret = __ut_fence_wait(use->ut.fd, use->binary, &error);
-	return ret ? ret : error;
+	use->length = gpu_cmd_octets(&cmd);
+	for (i = 0; !ret && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		use->at = steps[i].name;
+		ret = steps[i].run(use);
+	}
+	return ret;
 }
 
 static void use_check(const struct use *use, int ret)
@@ -115,7 +137,7 @@ static void use_check(const struct use *use, int ret)
 	if (!ret)
 		UT_CHECK(done, "no error, but the job did not run");
 	UT_CHECK(!ret || ret == -ENOMEM || ret == -ENOSPC || ret == -EIO || ret == -EAGAIN ||
-		 ret == -EFAULT || ret == -ENOBUFS, "the error is %d", ret);
+		 ret == -EFAULT || ret == -ENOBUFS, "the error of %s is %d", use->at, ret);
 }
 
 static unsigned long grants_now(void)
