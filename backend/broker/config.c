@@ -16,7 +16,7 @@
 #define CONFIG_MAX_PORT		((1U << 17) - 1)
 
 const struct config_quota config_quotas[CONFIG_NR_QUOTAS] = {
-	[QUOTA_PAGES] = { XENUSERPTR_FIELD_MAX_PAGES, 32768, UINT32_MAX,
+	[QUOTA_PAGES] = { XENUSERPTR_FIELD_MAX_PAGES, 32768, 1U << 31,
 			  "pages of all objects" },
 	[QUOTA_OBJECTS] = { XENUSERPTR_FIELD_MAX_OBJECTS, 1024, 65536,
 			    "objects" },

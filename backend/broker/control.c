@@ -65,7 +65,8 @@ static int control_pass(struct broker *broker, const struct ipc_request *request
 		       sizeof(request->control), NULL, 0);
 	if (!ret)
 		device->asker = fd;
-	return ret;
+	/* It has just ended. */
+	return ret == -EPIPE || ret == -ECONNRESET ? -ENOTCONN : ret;
 }
 
 /* @fd: what stays open of it, or -1. */

@@ -27,8 +27,11 @@
 /* A rescuer, too. The module takes a want for lost after five seconds. */
 #define SPAWN_RESCUE_US	20000000U
 
-/* Behind all else: a worker may be its guest's, and talk without end. */
-#define SPAWN_TALK	10
+/*
+ * Before all else, for there are only so many ends. All else takes turns: no guest and
+ * no worker, which may be its guest's, can say so much that others wait for ever.
+ */
+#define SPAWN_ENDS	(-10)
 /* Of one that has ended: more than an honest one has left unread. */
 #define SPAWN_LAST_REPORTS 4U
 
@@ -266,11 +269,8 @@ static int spawn_watch(struct device *device)
 				      device->files, EPOLLIN, spawn_on_files,
 				      device);
 	if (ret >= 0)
-		ret = sd_event_source_set_priority(device->control_source,
-						   SPAWN_TALK);
-	if (ret >= 0)
-		ret = sd_event_source_set_priority(device->files_source,
-						   SPAWN_TALK);
+		ret = sd_event_source_set_priority(device->child_source,
+						   SPAWN_ENDS);
 	return ret < 0 ? ret : 0;
 }
 

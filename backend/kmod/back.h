@@ -210,8 +210,8 @@ void back_home_wake(void);
 unsigned long back_home_deadline(void);
 /*
  * Calls @done, and again each time that pages were given back, until it says
- * yes, the time is over or the caller is killed. Does nothing while nothing is
- * armed. May sleep, as @done may.
+ * yes, the time is over, nothing is armed or the caller is killed: at least once.
+ * May sleep, as @done may.
  */
 void back_home_wait(unsigned long until, bool (*done)(void *data), void *data);
 

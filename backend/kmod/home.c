@@ -5,7 +5,8 @@
  * it there.
  *
  * Sleeps until some binding has given pages back, and tries again. Nobody waits
- * while nothing is armed: then the page is bad for another reason. A page that
+ * while nothing is armed: then one more try says whether the page is bad for
+ * another reason. A page that
  * another domain has taken away is not waited for either.
  */
 #include <linux/jiffies.h>
@@ -15,10 +16,10 @@
 
 #include "back.h"
 
-static unsigned int home_timeout_ms = 5000;
+static unsigned int home_timeout_ms = 2000;
 module_param(home_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(home_timeout_ms,
-		 "Longest time that MAP waits for memory that was moved to come home (default 5000)");
+		 "Longest time that MAP waits for memory that was moved to come home (default 2000)");
 
 atomic64_t back_host_armed = ATOMIC64_INIT(0);
 
@@ -40,10 +41,9 @@ void back_home_wait(unsigned long until, bool (*done)(void *data), void *data)
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	long left = until - jiffies;
 
-	if (!atomic64_read(&back_host_armed))
-		return;
 	add_wait_queue(&back_home_queue, &wait);
-	while (left > 0 && !done(data) && !fatal_signal_pending(current))
+	while (!done(data) && left > 0 && atomic64_read(&back_host_armed) &&
+	       !fatal_signal_pending(current))
 		left = wait_woken(&wait, TASK_KILLABLE, left);
 	remove_wait_queue(&back_home_queue, &wait);
 }

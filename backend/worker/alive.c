@@ -6,22 +6,33 @@
  * have to wait for a GPU longer than that.
  *
  * The call is made by the mover, on its way of wants: a mover that hangs does not
- * live. The event loop's thread only.
+ * live. And when nothing has moved for a while, it disarms what is armed and home.
+ * The event loop's thread only.
  */
 #include "migrator.h"
 
 /* Several in the 5 s that the module waits. */
 #define ALIVE_MS	1000U
 
+/* What moved in that time may move again, and is quicker if it is still armed. */
+#define REST_MS		5000U
+
 static bool alive_is_due(const struct migrator *m)
 {
 	return m->alive_now < m->wanted_until || !mig_idle(m->engine);
 }
 
-uint64_t alive_time(const struct migrator *m)
+static uint64_t sign_time(const struct migrator *m)
 {
 	return m->is_alive_sent || !alive_is_due(m) ? MIG_NEVER :
 						     m->alive_at + ALIVE_MS;
+}
+
+uint64_t alive_time(const struct migrator *m)
+{
+	uint64_t at = sign_time(m);
+
+	return m->rest_at < at ? m->rest_at : at;
 }
 
 void alive_wanted(struct migrator *m)
@@ -43,20 +54,38 @@ static bool alive_gref(const struct migrator *m, uint32_t *gref)
 	return false;
 }
 
-int alive_look(struct migrator *m)
+/* Nothing has moved for a while. */
+static int rest_look(struct migrator *m)
+{
+	if (!mig_idle(m->engine))
+		m->rest_at = m->alive_now + REST_MS;
+	if (m->alive_now < m->rest_at)
+		return 0;
+	m->rest_at = MIG_NEVER;
+	return migrator_submit_rest(m);
+}
+
+static int sign_look(struct migrator *m)
 {
 	uint32_t gref;
 
 	/* What moves begins with calls of its own. */
 	if (!alive_is_due(m))
 		m->alive_at = m->alive_now;
-	if (m->alive_now < alive_time(m))
+	if (m->alive_now < sign_time(m))
 		return 0;
 	m->alive_at = m->alive_now;
 	if (!alive_gref(m, &gref))
 		return 0;
 	m->is_alive_sent = true;
 	return migrator_submit_alive(m, gref);
+}
+
+int alive_look(struct migrator *m)
+{
+	int ret = rest_look(m);
+
+	return ret ? ret : sign_look(m);
 }
 
 int alive_done(struct migrator *m)

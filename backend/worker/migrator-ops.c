@@ -137,6 +137,14 @@ int migrator_submit_alive(struct migrator *m, uint32_t gref)
 	return move_submit(m, move);
 }
 
+int migrator_submit_rest(struct migrator *m)
+{
+	const struct mig_op none = { 0 };
+	struct move *move = move_make(MOVE_REST, &none, 0);
+
+	return move ? move_submit(m, move) : -ENOMEM;
+}
+
 /* The guest learns that contents are gone; its later fences say so too. */
 static int migrator_tell(struct migrator *m, const struct mig_op *op)
 {
@@ -328,7 +336,7 @@ int migrator_on_mover(struct migrator *m)
 			ret = forgotten(m, move);
 		else if (move->kind == MOVE_ALIVE)
 			ret = alive_done(m);
-		else
+		else if (move->kind == MOVE_OP)
 			ret = op_ended(m, move);
 		move_free(move);
 		free(work);

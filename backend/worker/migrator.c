@@ -457,6 +457,7 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 {
 	int ret;
 
+	m->rest_at = MIG_NEVER;
 	m->timer_at = MIG_NEVER;
 	m->object = calloc(limits->max_objects, sizeof(*m->object));
 	if (!m->object)

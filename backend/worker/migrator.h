@@ -51,6 +51,7 @@ struct migrator {
 	uint64_t alive_at;	/* ms: of the last sign of life */
 	uint64_t alive_now;	/* ms: of the last event */
 	uint64_t wanted_until;	/* ms: a want may wait that long */
+	uint64_t rest_at;	/* ms: disarm what is home; MIG_NEVER: nothing is */
 	bool is_alive_sent;
 	uint64_t timed;		/* what the status page knows of mig_stats */
 	uint64_t vms;		/* known to the engine */
@@ -158,6 +159,7 @@ int gate_done(struct migrator *m, const struct work *work);
 int gate_released(struct migrator *m);
 int migrator_forget(struct migrator *m, const struct core_op *op);
 int migrator_submit_alive(struct migrator *m, uint32_t gref);
+int migrator_submit_rest(struct migrator *m);
 /* Starts the timer for what is due next. */
 int migrator_timer(struct migrator *m);
 /*

@@ -2,8 +2,9 @@
 /*
  * Which pages stay armed while they are home. Arming and disarming take as long as
  * revoking and restoring, and what has moved once moves again: so a chunk that comes
- * home stays armed as long as that is so of few pages. Nobody notices but other users
- * of the same page by another grant, who are refused to arm it.
+ * home stays armed for a while (alive.c), as long as that is so of few pages. Armed
+ * pages count against limits of the hypervisor, of the guest and of the host, and
+ * nobody else can arm them: so they are disarmed before an ARM fails for such a reason.
  *
  * The bits are what this process believes. Pages that were unmapped meanwhile are
  * armed no more; then REVOKE fails, and the chunk is armed once more.
@@ -74,12 +75,57 @@ static uint32_t pages(struct mover *mover, const struct mig_op *op,
 			   extra_refs);
 }
 
+static bool is_armed(const struct mover_ram *ram, uint32_t page)
+{
+	return ram->armed[page / 64] >> page % 64 & 1;
+}
+
+/* Pages that are armed, from op->first on; none is left: 0. */
+static uint32_t run_find(const struct mover_ram *ram, struct mig_op *op)
+{
+	while (op->first < ram->nr_pages && !is_armed(ram, op->first))
+		op->first++;
+	for (op->nr = 0; op->nr < MOVER_MAX_PAGES; op->nr++)
+		if (op->first + op->nr >= ram->nr_pages ||
+		    !is_armed(ram, op->first + op->nr))
+			break;
+	return op->nr;
+}
+
+static void disarm(struct mover *mover, uint32_t obj)
+{
+	const uint32_t *grefs = work_grefs(mover->env, obj);
+	struct mover_ram *ram = &mover->ram[obj];
+	struct mig_op op = { .obj = obj };
+	uint32_t none;
+
+	while (grefs && ram->armed && run_find(ram, &op)) {
+		bits_clear(mover, &op);
+		/* To restore what is home does nothing but disarm it. */
+		(void)pages(mover, &op, MIG_OP_RESTORE, false, grefs, &none);
+	}
+}
+
+void mover_disarm_idle(struct mover *mover)
+{
+	uint32_t obj;
+
+	for (obj = 0; mover->nr_idle && obj < mover->env->max_objects; obj++)
+		disarm(mover, obj);
+}
+
 static uint32_t arm(struct mover *mover, const struct mig_op *op,
 		    const uint32_t *grefs, uint32_t *extra_refs)
 {
+	uint32_t status;
+
 	if (bits_set(&mover->ram[op->obj], op) == op->nr)
 		return MIG_OK;
 	bits_clear(mover, op);
+	status = pages(mover, op, MIG_OP_ARM, false, grefs, extra_refs);
+	if (status == MIG_OK || !mover->nr_idle)
+		return status;
+	mover_disarm_idle(mover);
 	return pages(mover, op, MIG_OP_ARM, false, grefs, extra_refs);
 }
 

@@ -456,6 +456,9 @@ void mover_run(void *context, struct work *work)
 	case MOVE_ALIVE:
 		mover_alive(mover->env->module, move->gref);
 		break;
+	case MOVE_REST:
+		mover_disarm_idle(mover);
+		break;
 	case MOVE_FORGET:
 		move->status = move_status(mover_forget(mover, move->op.obj));
 		break;

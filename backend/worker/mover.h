@@ -29,6 +29,7 @@ enum move_kind {
 	MOVE_OP,	/* perform op */
 	MOVE_FORGET,	/* op.obj is about to be unmapped */
 	MOVE_ALIVE,	/* a call of the module that does nothing */
+	MOVE_REST,	/* disarm what is home */
 };
 
 /* What a struct work of kind WORK_MOVE carries. */

@@ -12,6 +12,7 @@
 #include "fake-fail.h"
 #include "fake-gpu.h"
 #include "fake-xen.h"
+#include "mover-armed.h"
 #include "moverworld.h"
 
 static struct work *bind_submit(struct helper *helper, uint32_t first, uint32_t vm)
@@ -235,6 +236,41 @@ static void lost_is_disarmed(void **state)
 	world_end();
 }
 
+/* Of the chunk that begins at page @first. */
+static uint32_t run_at(uint32_t first, enum mig_op_type type)
+{
+	struct move move = {
+		.op.type = type, .op.obj = OBJ, .op.first = first, .op.nr = PAGES,
+	};
+	struct work work = { .kind = WORK_MOVE, .move = &move };
+
+	mover_run(&mover, &work);
+	return move.status;
+}
+
+/* An ARM that the hypervisor refuses is tried again without what is only idle. */
+static void disarmed_for_others(void **state)
+{
+	uint32_t page;
+
+	(void)state;
+	comes_home_armed(PAGES);
+	mover_disarm_idle(&mover);
+	assert_int_equal(mover.nr_idle, 0);
+	for (page = 0; page < PAGES; page++)
+		assert_int_equal(page_state(page), FAKE_REV_NONE);
+	mover_disarm_idle(&mover);
+	world_end();
+
+	comes_home_armed(PAGES);
+	fake_module.max_armed = PAGES;
+	assert_int_equal(run_at(0, MIG_OP_ARM), MIG_OK);
+	assert_int_equal(page_state(15), FAKE_REV_NONE);
+	assert_int_equal(mover.nr_idle, 0);
+	assert_int_equal(run_at(PAGES, MIG_OP_ARM), MIG_FAILED);
+	world_end();
+}
+
 /* It was unmapped meanwhile: it is armed once more, and no page is left revoked by halves. */
 static void no_longer_armed(void **state)
 {
@@ -263,6 +299,7 @@ int main(void)
 		cmocka_unit_test(only_so_many_stay_armed),
 		cmocka_unit_test(lost_is_disarmed),
 		cmocka_unit_test(no_longer_armed),
+		cmocka_unit_test(disarmed_for_others),
 	};
 
 	return cmocka_run_group_tests_name("batch", tests, NULL, NULL);

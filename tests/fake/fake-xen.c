@@ -230,6 +230,15 @@ int module_trim(int module, int dmabuf, uint32_t first, uint32_t nr)
 	return 0;
 }
 
+static bool fake_over_quota(void)
+{
+	uint32_t gref, armed = 0;
+
+	for (gref = 0; gref < FAKE_MAX_GREFS; gref++)
+		armed += fake_module.rev_state[gref] != FAKE_REV_NONE;
+	return fake_module.max_armed && armed >= fake_module.max_armed;
+}
+
 /* A page's life without anybody who touches it. */
 static void fake_rev_op(struct xen_userptr_back_op *op)
 {
@@ -247,6 +256,11 @@ static void fake_rev_op(struct xen_userptr_back_op *op)
 		return;
 	}
 	op->status = 0;
+	if (op->cmd == XEN_USERPTR_BACK_ARM && *state == FAKE_REV_NONE &&
+	    fake_over_quota()) {
+		op->status = -18;	/* GNTST_over_quota */
+		return;
+	}
 	if (op->cmd == XEN_USERPTR_BACK_ARM || *state != FAKE_REV_NONE)
 		*state = op->cmd == XEN_USERPTR_BACK_QUERY ? *state :
 							     next[op->cmd];

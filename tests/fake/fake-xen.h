@@ -44,6 +44,7 @@ struct fake_module {
 	uint32_t write_nr;
 	unsigned int ops_calls;
 	uint8_t rev_state[FAKE_MAX_GREFS];
+	uint32_t max_armed;	/* grefs; 0: any number */
 	uint32_t refuse_gref;	/* ARM of it says ... */
 	int32_t refuse_status;
 };
