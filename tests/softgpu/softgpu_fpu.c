@@ -49,18 +49,16 @@ void sg_fpu_copy(void *dst, const void *src, unsigned int octets)
 	memcpy(to + n, from + n, octets - n * sizeof(*to));
 }
 
-typedef u64 sg_vector __attribute__((vector_size(16), may_alias)) __aligned(8);
-
 /* The value is hidden, or the compiler makes memset(), i.e. "rep stosq", of it. */
 void sg_fpu_clear(void *dst, unsigned int octets)
 {
-	sg_vector *to = dst;
-	unsigned int i, n = octets / sizeof(*to) / 4 * 4;
-	u64 zero = 0;
-	sg_vector value;
+	unsigned int i, n = octets / sizeof(struct sg_wide) / 4 * 4;
+	const struct sg_wide zero = {};
+	const struct sg_wide *hidden = &zero;
+	struct sg_wide *to = dst, value;
 
-	OPTIMIZER_HIDE_VAR(zero);
-	value = (sg_vector){ zero, zero };
+	OPTIMIZER_HIDE_VAR(hidden);
+	value = *hidden;
 	for (i = 0; i < n; i += 4) {
 		to[i] = value;
 		to[i + 1] = value;
