@@ -92,8 +92,9 @@ struct gpu_move_ops {
 	uint64_t place_end;
 	/*
 	 * Puts at most GPU_PLACES_MAX objects into an address space for copies, all
-	 * or none, and takes what is there away again, under copies in flight too: these then fault. When they
-	 * return the page tables have changed and the TLB is clean.
+	 * or none, and takes what is there away again, under copies in flight too:
+	 * these then fault. When they return the page tables have changed and the
+	 * TLB is clean.
 	 */
 	int (*place)(struct gpu_vm *vm, const struct gpu_place *places,
 		     uint32_t nr);

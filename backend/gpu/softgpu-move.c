@@ -259,8 +259,24 @@ static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
 	return ret;
 }
 
-static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
-			 uint32_t nr)
+static struct drm_softgpu_bind_op place_op(const struct gpu_place *place)
+{
+	return bind_map(place->handle, 0, place->va, place->length,
+			place->is_readonly ? DRM_SOFTGPU_BIND_READONLY : 0);
+}
+
+static struct drm_softgpu_bind_op displace_op(const struct gpu_place *place)
+{
+	return (struct drm_softgpu_bind_op){
+		.op = DRM_SOFTGPU_BIND_UNMAP,
+		.va = place->va,
+		.length = place->length,
+	};
+}
+
+static int places_bind(struct gpu_vm *vm, const struct gpu_place *places,
+		       uint32_t nr,
+		       struct drm_softgpu_bind_op (*op)(const struct gpu_place *))
 {
 	struct drm_softgpu_bind_op ops[GPU_PLACES_MAX];
 	uint32_t i;
@@ -268,27 +284,20 @@ static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
 	if (nr > GPU_PLACES_MAX)
 		return -E2BIG;
 	for (i = 0; i < nr; i++)
-		ops[i] = bind_map(places[i].handle, 0, places[i].va,
-				  places[i].length, places[i].is_readonly ?
-				  DRM_SOFTGPU_BIND_READONLY : 0);
+		ops[i] = op(&places[i]);
 	return bind_run(vm, ops, nr);
+}
+
+static int softgpu_place(struct gpu_vm *vm, const struct gpu_place *places,
+			 uint32_t nr)
+{
+	return places_bind(vm, places, nr, place_op);
 }
 
 static int softgpu_displace(struct gpu_vm *vm, const struct gpu_place *places,
 			    uint32_t nr)
 {
-	struct drm_softgpu_bind_op ops[GPU_PLACES_MAX];
-	uint32_t i;
-
-	if (nr > GPU_PLACES_MAX)
-		return -E2BIG;
-	for (i = 0; i < nr; i++)
-		ops[i] = (struct drm_softgpu_bind_op){
-			.op = DRM_SOFTGPU_BIND_UNMAP,
-			.va = places[i].va,
-			.length = places[i].length,
-		};
-	return bind_run(vm, ops, nr);
+	return places_bind(vm, places, nr, displace_op);
 }
 
 const struct gpu_move_ops softgpu_move = {

@@ -17,6 +17,11 @@
 #include "mover-place.h"
 #include "work.h"
 
+static bool is_armed(const struct mover_ram *ram, uint32_t page)
+{
+	return ram->armed[page / 64] >> page % 64 & 1;
+}
+
 static uint32_t bits_set(const struct mover_ram *ram, const struct mig_op *op)
 {
 	uint32_t page, nr = 0;
@@ -24,7 +29,7 @@ static uint32_t bits_set(const struct mover_ram *ram, const struct mig_op *op)
 	if (!ram->armed)
 		return 0;
 	for (page = op->first; page < op->first + op->nr; page++)
-		nr += ram->armed[page / 64] >> page % 64 & 1;
+		nr += is_armed(ram, page);
 	return nr;
 }
 
@@ -73,11 +78,6 @@ static uint32_t pages(struct mover *mover, const struct mig_op *op,
 	return mover_pages(mover->env->module, &one, grefs + op->first,
 			   mover->ram[op->obj].handle != 0, stay, mover->ops,
 			   extra_refs);
-}
-
-static bool is_armed(const struct mover_ram *ram, uint32_t page)
-{
-	return ram->armed[page / 64] >> page % 64 & 1;
 }
 
 /* Pages that are armed, from op->first on; none is left: 0. */

@@ -32,23 +32,33 @@ struct mover_vram *mover_vram(struct mover *mover, const struct mig_op *op)
 
 /* ---- places ---- */
 
+/* All in one call, or none. @ranges: (out) those that were taken. */
+static int places_make(struct mover *mover, struct gpu_place *places,
+		       struct space_range **ranges, uint32_t nr)
+{
+	uint32_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		ranges[i] = space_get(&mover->space, places[i].length);
+		if (ranges[i])
+			places[i].va = ranges[i]->start;
+		else
+			ret = -ENOMEM;
+	}
+	if (!ret)
+		ret = mover->env->gpu->move->place(mover->own, places, nr);
+	while (ret && i--) {
+		space_put(&mover->space, ranges[i]);
+		ranges[i] = NULL;
+	}
+	return ret;
+}
+
 static int place_make(struct mover *mover, struct gpu_place *place,
 		      struct space_range **range)
 {
-	int ret;
-
-	if (*range)
-		return 0;
-	*range = space_get(&mover->space, place->length);
-	if (!*range)
-		return -ENOMEM;
-	place->va = (*range)->start;
-	ret = mover->env->gpu->move->place(mover->own, place, 1);
-	if (!ret)
-		return 0;
-	space_put(&mover->space, *range);
-	*range = NULL;
-	return ret;
+	return *range ? 0 : places_make(mover, place, range, 1);
 }
 
 /* What could not be cleared stays in use, so that nothing else gets it. */
@@ -240,31 +250,22 @@ static void vram_unmake(struct mover *mover, const struct mig_op *op,
 	vram_del(mover, vram);
 }
 
-/* All in one call, or none. */
 static int vrams_place(struct mover *mover, struct mover_vram **vrams,
 		       const struct mig_op *const *ops, uint32_t nr)
 {
+	struct space_range *ranges[GPU_PLACES_MAX];
 	struct gpu_place places[GPU_PLACES_MAX];
 	uint32_t i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; !ret && i < nr; i++) {
+	for (i = 0; i < nr; i++)
 		places[i] = (struct gpu_place){
 			.length = (uint64_t)ops[i]->nr * XENUSERPTR_PAGE_SIZE,
 			.handle = vrams[i]->handle,
 		};
-		vrams[i]->place = space_get(&mover->space, places[i].length);
-		if (vrams[i]->place)
-			places[i].va = vrams[i]->place->start;
-		else
-			ret = -ENOMEM;
-	}
-	if (!ret)
-		ret = mover->env->gpu->move->place(mover->own, places, nr);
-	while (ret && i--) {
-		space_put(&mover->space, vrams[i]->place);
-		vrams[i]->place = NULL;
-	}
+	ret = places_make(mover, places, ranges, nr);
+	for (i = 0; !ret && i < nr; i++)
+		vrams[i]->place = ranges[i];
 	return ret;
 }
 
