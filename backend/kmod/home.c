@@ -6,8 +6,8 @@
  *
  * Sleeps until some binding has given pages back, and tries again. Nobody waits
  * while nothing is armed: then one more try says whether the page is bad for
- * another reason. A page that
- * another domain has taken away is not waited for either.
+ * another reason. A page that another domain has taken away is not waited for
+ * either.
  */
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
