@@ -23,6 +23,13 @@
 #define SG_DRIVER_DATE
 #endif
 
+/* Later kernels track mappings of every GEM object. */
+#ifdef SG_HAVE_FEATURE_GEM_GPUVA
+#define SG_DRIVER_GEM_GPUVA	DRIVER_GEM_GPUVA
+#else
+#define SG_DRIVER_GEM_GPUVA	0
+#endif
+
 #ifdef SG_HAVE_DMABUF_INVALIDATE
 #define sg_attach_moved		invalidate_mappings
 #define sg_dma_buf_moved(buf)	dma_buf_invalidate_mappings(buf)

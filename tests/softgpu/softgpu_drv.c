@@ -99,7 +99,7 @@ static const struct file_operations sg_fops = {
 };
 
 static const struct drm_driver sg_driver = {
-	.driver_features = DRIVER_GEM | DRIVER_GEM_GPUVA | DRIVER_RENDER |
+	.driver_features = DRIVER_GEM | SG_DRIVER_GEM_GPUVA | DRIVER_RENDER |
 			   DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
 	.name = "softgpu",
 	.desc = "software GPU for tests",
