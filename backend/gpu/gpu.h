@@ -44,6 +44,8 @@ struct gpu_job {
 
 /* Copies that may be in flight at once in one address space. */
 #define GPU_COPIES	32U
+/* Copies of one call. A want waits for all of a call, so few. */
+#define GPU_COPIES_MAX	4U
 /* Most octets of one copy. */
 #define GPU_COPY_MAX	(2U << 20)
 
@@ -60,7 +62,6 @@ struct gpu_place {
 
 /* A copy between two places of one address space. */
 struct gpu_copy {
-	uint32_t slot;		/* below GPU_COPIES, not in flight */
 	uint64_t src;		/* addresses */
 	uint64_t dst;
 	uint64_t length;	/* octets, at most GPU_COPY_MAX */
@@ -100,8 +101,13 @@ struct gpu_move_ops {
 		     uint32_t nr);
 	int (*displace)(struct gpu_vm *vm, const struct gpu_place *places,
 			uint32_t nr);
-	/* Starts a copy. @fence: (out) sync_file that signals at its end. */
-	int (*copy)(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence);
+	/*
+	 * Starts at most GPU_COPIES_MAX copies, all or none. They take the slots from
+	 * @slot on, which are below GPU_COPIES and not in flight. @fence: (out)
+	 * sync_file that signals when the last has ended, with an error if one failed.
+	 */
+	int (*copy)(struct gpu_vm *vm, uint32_t slot,
+		    const struct gpu_copy *copies, uint32_t nr, int *fence);
 
 	/* VRAM of alloc() for this process's CPU to read; unmap() ends it. */
 	int (*map)(struct gpu_vm *vm, uint32_t handle, uint64_t size,

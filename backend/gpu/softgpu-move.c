@@ -219,21 +219,23 @@ void softgpu_copy_fini(struct gpu_vm *vm)
 		munmap(vm->commands, DRM_SOFTGPU_PAGE_SIZE);
 }
 
-static uint64_t copy_command(struct gpu_vm *vm, const struct gpu_copy *copy)
+#define COPY_OCTETS	(SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t))
+
+static void copy_command(struct gpu_vm *vm, uint32_t slot,
+			 const struct gpu_copy *copy)
 {
-	uint32_t *packet = vm->commands + copy->slot * SOFTGPU_CMD_COPY_DWORDS;
+	uint32_t *packet = vm->commands + slot * SOFTGPU_CMD_COPY_DWORDS;
 
 	packet[0] = SOFTGPU_CMD_HDR(SOFTGPU_CMD_COPY, SOFTGPU_CMD_COPY_DWORDS);
 	packet[1] = 0;
 	memcpy(&packet[2], &copy->dst, sizeof(copy->dst));
 	memcpy(&packet[4], &copy->src, sizeof(copy->src));
 	memcpy(&packet[6], &copy->length, sizeof(copy->length));
-	return vm->copy_va +
-	       copy->slot * SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t);
 }
 
-static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
-			int *fence)
+/* The packets of slots one behind the other are one stream of commands. */
+static int softgpu_copy(struct gpu_vm *vm, uint32_t slot,
+			const struct gpu_copy *copies, uint32_t nr, int *fence)
 {
 	struct drm_softgpu_sync sync = {
 		.handle = vm->syncobj,
@@ -242,13 +244,18 @@ static int softgpu_copy(struct gpu_vm *vm, const struct gpu_copy *copy,
 	struct drm_softgpu_exec exec = {
 		.vm_id = vm->vm_id,
 		.engine = DRM_SOFTGPU_ENGINE_COPY,
-		.va = copy_command(vm, copy),
-		.length = SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t),
+		.va = vm->copy_va + slot * COPY_OCTETS,
+		.length = (uint32_t)(nr * COPY_OCTETS),
 		.num_syncs = 1,
 		.syncs = (uint64_t)(uintptr_t)&sync,
 	};
+	uint32_t i;
 	int ret;
 
+	if (nr > GPU_COPIES_MAX)
+		return -E2BIG;
+	for (i = 0; i < nr; i++)
+		copy_command(vm, slot + i, &copies[i]);
 	ret = softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_EXEC, &exec);
 	if (ret)
 		return ret;

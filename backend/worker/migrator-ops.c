@@ -18,12 +18,13 @@
 /* Mappings of a chunk fetched from the core at a time. */
 #define MIGRATOR_BINDS	64U
 
-/* A STOP or a COPY whose fence has not signalled. */
+/* A STOP, or COPYs of one submission, whose fence has not signalled. */
 struct migrator_fence {
 	struct migrator *migrator;
 	sd_event_source *source;
-	struct mig_op op;
-	uint32_t slot;
+	struct mig_op op[GPU_COPIES_MAX];
+	uint32_t nr;
+	uint32_t slot;		/* of the first; the others' follow */
 	int fd;
 };
 
@@ -219,17 +220,22 @@ static int feed_stopped(struct migrator *m, const struct mig_op *op)
 	return m->vms >> op->vm & 1 ? migrator_feed(m, &ev) : 0;
 }
 
+/* One that failed stands for all: each may be the one. */
 static int feed_copied(struct migrator *m, const struct migrator_fence *fence,
 		       int error)
 {
-	const struct move move = {
-		.op = fence->op,
-		.status = error ? MIG_FAILED : MIG_OK,
-	};
+	struct move move = { .status = error ? MIG_FAILED : MIG_OK };
+	uint32_t i;
+	int ret = 0;
 
-	PROBE2(mig_copied, fence->op.id, error);
-	mover_copied(&m->mover, fence->slot);
-	return feed_done(m, &move);
+	for (i = 0; i < fence->nr; i++)
+		mover_copied(&m->mover, fence->slot + i);
+	for (i = 0; !ret && i < fence->nr; i++) {
+		PROBE2(mig_copied, fence->op[i].id, error);
+		move.op = fence->op[i];
+		ret = feed_done(m, &move);
+	}
+	return ret;
 }
 
 static int on_fence(sd_event_source *source, int fd, uint32_t revents,
@@ -244,8 +250,8 @@ static int on_fence(sd_event_source *source, int fd, uint32_t revents,
 	(void)revents;
 	if (error == 1)
 		return 0;
-	if (fence->op.type == MIG_OP_STOP)
-		ret = feed_stopped(m, &fence->op);
+	if (fence->op[0].type == MIG_OP_STOP)
+		ret = feed_stopped(m, &fence->op[0]);
 	else
 		ret = feed_copied(m, fence, error);
 	sd_event_source_disable_unref(fence->source);
@@ -264,9 +270,10 @@ static int fence_watch(struct migrator *m, const struct move *move)
 	if (!fence)
 		goto err_close;
 	fence->migrator = m;
-	fence->op = move->op;
+	fence->op[fence->nr++] = move->op;
 	fence->slot = move->slot;
 	fence->fd = move->fence;
+	m->last_fence = fence;
 	ret = sd_event_add_io(m->loop, &fence->source, move->fence, EPOLLIN,
 			      on_fence, fence);
 	if (ret >= 0)
@@ -275,6 +282,17 @@ static int fence_watch(struct migrator *m, const struct move *move)
 err_close:
 	close(move->fence);
 	return ret;
+}
+
+/*
+ * It comes right behind the moves of its submission, whose fence cannot have been
+ * looked at in between: moves that were performed together are taken together.
+ */
+static void fence_join(struct migrator *m, const struct move *move)
+{
+	struct migrator_fence *fence = m->last_fence;
+
+	fence->op[fence->nr++] = move->op;
 }
 
 static int op_ended(struct migrator *m, const struct move *move)
@@ -288,7 +306,10 @@ static int op_ended(struct migrator *m, const struct move *move)
 	case MIG_OP_COPY:
 		if (move->fence >= 0)
 			return fence_watch(m, move);
-		return feed_done(m, move);
+		if (!move->is_joined)
+			return feed_done(m, move);
+		fence_join(m, move);
+		return 0;
 	case MIG_OP_ALLOC:
 	case MIG_OP_ARM:
 	case MIG_OP_REVOKE:

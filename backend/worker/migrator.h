@@ -60,6 +60,7 @@ struct migrator {
 	bool coming_home;
 	bool stays_home;	/* what came home, until migrator_leave_home() */
 	int error;		/* of an event that was given in an op */
+	struct migrator_fence *last_fence; /* for the copies that are joined to it */
 
 	/* gate.c */
 	struct gate *gates;	/* hash by op id */

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "module.h"
 #include "mover-armed.h"
+#include "mover-copy.h"
 #include "mover-ops.h"
 #include "mover-place.h"
 #include "probe.h"
@@ -159,87 +160,6 @@ static int move_bind(struct mover *mover, struct move *move)
 	return ret == -ENOMEM ? -EIO : ret;
 }
 
-/* The loop gives them back. */
-static int copy_slot(struct mover *mover, uint32_t *slot)
-{
-	uint32_t taken = atomic_load(&mover->copies);
-
-	*slot = (uint32_t)__builtin_ffs((int)~taken);
-	if (!*slot)
-		return -EBUSY;
-	--*slot;
-	atomic_fetch_or(&mover->copies, 1U << *slot);
-	return 0;
-}
-
-void mover_copied(struct mover *mover, uint32_t slot)
-{
-	atomic_fetch_and(&mover->copies, ~(1U << slot));
-}
-
-static int copy_start(struct mover *mover, struct move *move)
-{
-	struct gpu_copy copy = {
-		.slot = move->slot,
-		.length = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE,
-	};
-	uint64_t vram, ram;
-	int ret;
-
-	ret = mover_places(mover, &move->op, &vram, &ram);
-	if (ret)
-		return ret;
-	copy.src = move->op.flags & MIG_OP_VRAM ? ram : vram;
-	copy.dst = move->op.flags & MIG_OP_VRAM ? vram : ram;
-	return mover->env->gpu->move->copy(mover->own, &copy, &move->fence);
-}
-
-/*
- * Revoked pages are mapped by the module still, so it can write them; the VRAM is
- * read through its BAR. A chunk is bounded, so the mover's thread is kept shortly.
- */
-static int copy_by_cpu(struct mover *mover, const struct move *move)
-{
-	const struct gpu_move_ops *ops = mover->env->gpu->move;
-	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
-	struct mover_vram *vram = mover_vram(mover, &move->op);
-	uint32_t ram;
-	int dmabuf, ret;
-	void *from;
-
-	if (!vram || move->op.flags & MIG_OP_VRAM)
-		return -EIO;
-	ret = mover_import(mover, move->op.obj, &ram);
-	if (ret)
-		return ret;
-	ret = ops->export(mover->own, ram, &dmabuf);
-	if (ret)
-		return ret;
-	ret = ops->map(mover->own, vram->handle, size, &from);
-	if (!ret) {
-		ret = module_write(mover->env->module, dmabuf, move->op.first,
-				   move->op.nr, from);
-		ops->unmap(from, size);
-	}
-	close(dmabuf);
-	return ret;
-}
-
-static int move_copy(struct mover *mover, struct move *move)
-{
-	int ret;
-
-	if (move->op.flags & MIG_OP_CPU)
-		return copy_by_cpu(mover, move);
-	ret = copy_slot(mover, &move->slot);
-	if (ret)
-		return ret;
-	ret = copy_start(mover, move);
-	if (ret)
-		mover_copied(mover, move->slot);
-	return ret;
-}
-
 static int move_vm(struct mover *mover, struct move *move)
 {
 	const struct gpu_move_ops *ops = mover->env->gpu->move;
@@ -292,7 +212,7 @@ static void move_op(struct mover *mover, struct move *move)
 		ret = move_bind(mover, move);
 		break;
 	case MIG_OP_COPY:
-		ret = move_copy(mover, move);
+		ret = mover_copy(mover, &move, 1);
 		break;
 	case MIG_OP_STOP:
 	case MIG_OP_KILL:
@@ -326,6 +246,12 @@ static bool is_bind(const struct move *move)
 					 move->op.type == MIG_OP_UNBIND);
 }
 
+static bool is_gpu_copy(const struct move *move)
+{
+	return move->kind == MOVE_OP && move->op.type == MIG_OP_COPY &&
+	       !(move->op.flags & MIG_OP_CPU);
+}
+
 static bool is_place(const struct move *move)
 {
 	return move->kind == MOVE_OP && (move->op.type == MIG_OP_ALLOC ||
@@ -334,12 +260,12 @@ static bool is_place(const struct move *move)
 
 static bool may_batch(const struct move *move)
 {
-	return is_place(move) ||
+	return is_place(move) || is_gpu_copy(move) ||
 	       (is_bind(move) && move->nr_lists == 1 &&
 		move->lists[0].nr <= BATCH_BINDS);
 }
 
-/* Changes of one address space that wait one behind the other. */
+/* Changes of one address space, or copies, that wait one behind the other. */
 static bool goes_with(const struct work *work, const struct work *next)
 {
 	const struct move *first = work->move, *second = next->move;
@@ -348,6 +274,8 @@ static bool goes_with(const struct work *work, const struct work *next)
 		return false;
 	if (is_place(first))
 		return second->op.type == first->op.type;
+	if (is_gpu_copy(first))
+		return is_gpu_copy(second);
 	return is_bind(second) &&
 	       first->lists[0].vm == second->lists[0].vm &&
 	       first->lists[0].life == second->lists[0].life;
@@ -357,12 +285,13 @@ static uint32_t batch_take(struct mover *mover, struct work *work,
 			   struct move **moves)
 {
 	struct work *more;
-	uint32_t nr = 1;
+	uint32_t max, nr = 1;
 
 	moves[0] = work->move;
 	if (!mover->thread || !may_batch(moves[0]))
 		return nr;
-	while (nr < BATCH_MOVES &&
+	max = is_gpu_copy(moves[0]) ? GPU_COPIES_MAX : BATCH_MOVES;
+	while (nr < max &&
 	       (more = helper_more(mover->thread, work, goes_with)))
 		moves[nr++] = more->move;
 	return nr;
@@ -422,6 +351,15 @@ static int batch_place(struct mover *mover, struct move **moves, uint32_t nr)
 	return 0;
 }
 
+static int batch_perform(struct mover *mover, struct move **moves, uint32_t nr)
+{
+	if (is_place(moves[0]))
+		return batch_place(mover, moves, nr);
+	if (is_gpu_copy(moves[0]))
+		return mover_copy(mover, moves, nr);
+	return batch_bind(mover, moves, nr);
+}
+
 /* A call that fails has changed nothing: then each alone says which it was. */
 static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
 {
@@ -432,8 +370,7 @@ static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
 		PROBE4(mig_op_start, moves[i]->op.type, moves[i]->op.id,
 		       moves[i]->op.obj, moves[i]->op.first);
 	if (nr > 1)
-		ret = is_place(moves[0]) ? batch_place(mover, moves, nr) :
-					   batch_bind(mover, moves, nr);
+		ret = batch_perform(mover, moves, nr);
 	for (i = 0; i < nr; i++) {
 		moves[i]->status = MIG_OK;
 		if (ret)

@@ -37,6 +37,7 @@ struct move {
 	enum move_kind kind;
 	struct mig_op op;
 	uint32_t slot;		/* COPY: (out) */
+	bool is_joined;		/* COPY: (out) ends with the move before it */
 	int fence;		/* STOP and COPY: (out) or -1 */
 	uint32_t status;	/* (out) enum mig_status */
 	uint32_t extra_refs;	/* REVOKE, QUERY: (out) */

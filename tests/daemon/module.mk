@@ -23,7 +23,7 @@ DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/alive.c \
 	backend/worker/gate.c backend/worker/mover.c \
-	backend/worker/mover-place.c backend/worker/space.c \
+	backend/worker/mover-place.c backend/worker/mover-copy.c backend/worker/space.c \
 	backend/worker/mover-ops.c backend/worker/mover-armed.c backend/worker/grefs.c \
 	backend/worker/recorder.c backend/worker/journal.c \
 	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
@@ -34,7 +34,7 @@ DT_SRCS_space := backend/worker/space.c
 DT_SRCS_grefs := backend/worker/grefs.c
 DT_SRCS_mover := tests/daemon/moverworld.c backend/worker/mover.c backend/worker/helper.c backend/worker/mover-ops.c \
 	backend/worker/mover-armed.c \
-	backend/worker/mover-place.c backend/worker/space.c \
+	backend/worker/mover-place.c backend/worker/mover-copy.c backend/worker/space.c \
 	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -70,13 +71,13 @@ static unsigned int works_end(struct helper *helper, struct work **works,
 	return found;
 }
 
-static void places_submit(struct helper *helper, enum mig_op_type type,
-			  struct work **works)
+static void chunks_submit(struct helper *helper, enum mig_op_type type,
+			  struct work **works, uint32_t nr)
 {
 	struct move *move;
 	uint32_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < nr; i++) {
 		move = calloc(1, sizeof(*move));
 		works[i] = calloc(1, sizeof(*works[i]));
 		assert_non_null(move);
@@ -85,8 +86,11 @@ static void places_submit(struct helper *helper, enum mig_op_type type,
 		move->op.obj = OBJ;
 		move->op.first = i * PAGES;
 		move->op.nr = PAGES;
+		move->op.flags = type == MIG_OP_COPY ? MIG_OP_VRAM : 0;
 		move->status = MIG_FAILED;
+		move->fence = -1;
 		works[i]->kind = WORK_MOVE;
+		works[i]->fence = -1;
 		works[i]->move = move;
 		helper_submit(helper, works[i]);
 	}
@@ -100,7 +104,7 @@ static void places_run(struct helper *helper, enum mig_op_type type,
 
 	pthread_mutex_lock(&gate);
 	fake_gpu.place_calls = 0;
-	places_submit(helper, type, works);
+	chunks_submit(helper, type, works, 4);
 	fake_fail_set(fail);
 	pthread_mutex_unlock(&gate);
 	assert_int_equal(works_end(helper, works, 4, MIG_OK), 4);
@@ -131,6 +135,89 @@ static void places_go_together(void **state)
 		assert_int_equal(fake_gpu.places, 5);
 	}
 	assert_true(fail > 5);
+	helper_stop(&helper);
+	mover.thread = NULL;
+	world_end();
+}
+
+/* Takes a copy that was started; its slot is free again. */
+static void copy_end(struct helper *helper, struct work *wanted, bool is_joined)
+{
+	struct work *work;
+
+	while (!(work = helper_take(helper)))
+		;
+	assert_ptr_equal(work, wanted);
+	assert_int_equal(work->move->status, MIG_OK);
+	assert_int_equal(work->move->is_joined, is_joined);
+	assert_int_equal(work->move->fence < 0, is_joined);
+	assert_true(atomic_load(&mover.copies) & 1U << work->move->slot);
+	mover_copied(&mover, work->move->slot);
+	if (work->move->fence >= 0)
+		close(work->move->fence);
+	move_free(work->move);
+	free(work);
+}
+
+/* Copies that wait behind each other are started in one call, some at a time. */
+static void copies_go_together(void **state)
+{
+	const uint32_t nr = GPU_COPIES_MAX + 2;
+	struct work *works[GPU_COPIES_MAX + 2];
+	struct helper helper;
+	uint32_t i, calls;
+
+	(void)state;
+	world_make();
+	assert_int_equal(helper_start(&helper, gated_run, &mover), 0);
+	mover.thread = &helper;
+	places_run(&helper, MIG_OP_ALLOC, 0);
+	for (fail_nth = 0; fail_nth < 2; fail_nth++) {
+		pthread_mutex_lock(&gate);
+		calls = fake_gpu.copy_calls;
+		chunks_submit(&helper, MIG_OP_COPY, works, 4);
+		chunks_submit(&helper, MIG_OP_COPY, works + 4, nr - 4);
+		fake_fail_set(fail_nth);
+		pthread_mutex_unlock(&gate);
+		/* Those of a call that failed are started one by one. */
+		for (i = 0; i < nr; i++)
+			copy_end(&helper, works[i], fail_nth && i < GPU_COPIES_MAX ?
+				 false : i % GPU_COPIES_MAX);
+		assert_int_equal(fake_gpu.copy_calls - calls,
+				 fail_nth ? GPU_COPIES_MAX + 1 : 2);
+		assert_int_equal(atomic_load(&mover.copies), 0);
+		fake_fail_set(0);
+	}
+	fail_nth = 0;
+	places_run(&helper, MIG_OP_FREE, 0);
+	helper_stop(&helper);
+	mover.thread = NULL;
+	world_end();
+}
+
+/* Slots one behind the other are taken, or none. */
+static void copies_need_slots(void **state)
+{
+	struct work *works[2];
+	struct helper helper;
+
+	(void)state;
+	world_make();
+	assert_int_equal(helper_start(&helper, gated_run, &mover), 0);
+	mover.thread = &helper;
+	places_run(&helper, MIG_OP_ALLOC, 0);
+	atomic_store(&mover.copies, 0xbffffffdU);
+	pthread_mutex_lock(&gate);
+	chunks_submit(&helper, MIG_OP_COPY, works, 2);
+	pthread_mutex_unlock(&gate);
+	copy_end(&helper, works[0], false);
+	copy_end(&helper, works[1], false);
+	assert_int_equal(atomic_load(&mover.copies), 0xbffffffdU);
+	atomic_store(&mover.copies, UINT32_MAX);
+	chunks_submit(&helper, MIG_OP_COPY, works, 1);
+	assert_int_equal(works_end(&helper, works, 1, MIG_FAILED), 1);
+	atomic_store(&mover.copies, 0);
+	places_run(&helper, MIG_OP_FREE, 0);
 	helper_stop(&helper);
 	mover.thread = NULL;
 	world_end();
@@ -294,6 +381,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(binds_go_together),
 		cmocka_unit_test(places_go_together),
+		cmocka_unit_test(copies_go_together),
+		cmocka_unit_test(copies_need_slots),
 		cmocka_unit_test(arm_is_all_or_nothing),
 		cmocka_unit_test(stays_armed),
 		cmocka_unit_test(only_so_many_stay_armed),

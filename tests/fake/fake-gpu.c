@@ -199,13 +199,15 @@ static int fake_displace(struct gpu_vm *vm, const struct gpu_place *places,
 	return 0;
 }
 
-static int fake_copy(struct gpu_vm *vm, const struct gpu_copy *copy, int *fence)
+static int fake_copy(struct gpu_vm *vm, uint32_t slot,
+		     const struct gpu_copy *copies, uint32_t nr, int *fence)
 {
 	(void)vm;
-	if (fake_fail())
+	if (fake_fail() || slot + nr > GPU_COPIES || nr > GPU_COPIES_MAX)
 		return -EIO;
-	fake_gpu.copies++;
-	fake_gpu.last_copy = *copy;
+	fake_gpu.copy_calls++;
+	fake_gpu.copies += nr;
+	fake_gpu.last_copy = copies[nr - 1];
 	if (!fake_gpu.hangs)
 		return fake_fence(fence);
 	*fence = eventfd(0, EFD_CLOEXEC);

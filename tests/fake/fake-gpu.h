@@ -19,6 +19,7 @@ struct fake_gpu {
 	unsigned int vram;	/* objects of VRAM alive now */
 	unsigned int stopped;	/* VMs */
 	unsigned int copies;	/* begun */
+	unsigned int copy_calls;
 	unsigned int place_calls;	/* of place() and displace() */
 	unsigned int places;	/* of objects, now */
 	struct gpu_copy last_copy;
