@@ -71,6 +71,7 @@ some_in_vram() { [ "$(counter mig_vram_now "${1-}")" -gt 0 ]; }
 # back: that is no failure.
 moves_at_random() {
 	object=$(largest_object "$1")
+	: >>/tmp/moves
 	awk -v seed="$2" 'BEGIN { srand(seed); for (;;) { print int(rand() < 0.5 ? rand() * 1536 : 1536 + rand() * 460), 1 + int(rand() * 47), rand() < 0.8 ? "vram" : "ram" } }' |
 		while read -r first nr place; do
 			guest "$1" 'kill -0 $(cat /tmp/job.pid)' >/dev/null 2>&1 || break

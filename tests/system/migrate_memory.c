@@ -382,7 +382,7 @@ static void fork_away(size_t pages)
 static void fork_often(size_t pages)
 {
 	uint32_t *memory = mm_map(pages), syncobj;
-	int rounds;
+	int rounds = 0;
 	pid_t child;
 
 	fill_all(memory, pages);
@@ -390,7 +390,7 @@ static void fork_often(size_t pages)
 	mm_bind(&mm, MM_VA_DATA, 0);
 	mm_add(&mm);
 	puts("ready");
-	for (rounds = 0; rounds < 12; rounds++) {
+	do {
 		child = must_fork();
 		if (!child) {
 			mm_check(&mm, 0, pages);
@@ -401,7 +401,8 @@ static void fork_often(size_t pages)
 		child_end(child);
 		mm_need(mm_wait(&mm, syncobj), "the job");
 		mm.jobs++;
-	}
+		rounds++;
+	} while (!mm_is_told());
 	printf("forked %d times\n", rounds);
 	use_at_last();
 }

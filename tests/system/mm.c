@@ -175,6 +175,15 @@ void mm_steps_begin(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+bool mm_is_told(void)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	usr1(&set);
+	return sigtimedwait(&set, NULL, &now) == SIGUSR1;
+}
+
 void mm_step(const char *why)
 {
 	sigset_t set;

@@ -73,6 +73,8 @@ void mm_close(struct mm *mm);
 
 /* Print @why, and wait until the scenario says go (SIGUSR1). */
 void mm_step(const char *why);
+/* Has it said go since the last step? */
+bool mm_is_told(void);
 /* Block SIGUSR1: before the first fork or thread, so that none is lost. */
 void mm_steps_begin(void);
 
