@@ -363,6 +363,8 @@ void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr)
 			back_want_drop(binding, grefs[i]);
 		mutex_unlock(&binding->ops_lock);
 	}
+	/* The hypervisor has given back what was away. */
+	back_home_wake();
 }
 
 void back_wants_clear(struct back_binding *binding)

@@ -6,10 +6,12 @@
  * usage: bench-vram MIB | bench-vram job PAGES
  *
  * Prints seconds for each direction: "sample memcpy_out S", "sample memcpy_home S",
- * "sample engine_out S", "sample engine_home S". job: "sample job_native NS", for one that
- * changes so many pages of VRAM, the same as bench-touch's.
+ * "sample engine_out S", "sample engine_home S". job: "sample job_native NS" and, of
+ * that, "sample job_native_engine NS" in which the GPU worked, for one that changes so many
+ * pages of VRAM, the same as bench-touch's.
  */
 #include <err.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,9 +73,28 @@ static void copies(int fd, uint32_t vm, struct sgt_stream *stream, const struct 
 	gpu_copy(fd, vm, stream, "home", VA_RAM, VA_VRAM, octets);
 }
 
+/* How long the compute engine has worked for the file. */
+static unsigned long long engine_ns(int fd)
+{
+	unsigned long long ns = 0;
+	char path[64], line[128];
+	bool found = false;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "r");
+	while (info && !found && fgets(line, sizeof(line), info))
+		found = sscanf(line, "drm-engine-compute: %llu ns", &ns) == 1;
+	if (!found)
+		errx(99, "%s says nothing of the engine", path);
+	fclose(info);
+	return ns;
+}
+
 static void job(int fd, uint32_t vm, struct sgt_stream *stream, size_t octets)
 {
 	uint64_t count = octets / sizeof(uint32_t);
+	unsigned long long before;
 	double start;
 	int i;
 
@@ -82,9 +103,11 @@ static void job(int fd, uint32_t vm, struct sgt_stream *stream, size_t octets)
 		sgt_inc(stream, VA_VRAM, 1, count);
 		sgt_inc(stream, VA_VRAM, UINT32_MAX, count);
 	}
+	before = engine_ns(fd);
 	start = now();
 	need(sgt_run(fd, vm, DRM_SOFTGPU_ENGINE_COMPUTE, stream), "job");
 	printf("sample job_native %.0f\n", (now() - start) * 1e9);
+	printf("sample job_native_engine %llu\n", engine_ns(fd) - before);
 }
 
 int main(int argc, char **argv)
