@@ -310,6 +310,37 @@ static void test_given_back_again_and_again(void **state)
 	call_create(OBJECTS, GREF(i * nr), 2);
 }
 
+/* The mover forgets it before the module unmaps it, and the module says when it has. */
+static void call_destroy(uint32_t obj)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_DESTROY };
+	struct pollfd pollfd = { .fd = w->m.thread.done_fd, .events = POLLIN };
+
+	req.op.obj_destroy.obj_id = obj;
+	assert_int_equal(request_run(&req), 0);
+	assert_int_equal(poll(&pollfd, 1, 10000), 1);
+	assert_int_equal(migrator_on_mover(&w->m), 0);
+	assert_int_equal(pump(), 0);
+	assert_int_equal(route_unmapped(&w->route, fake_module.cookie), 0);
+	assert_answered();
+}
+
+/* What a MAP of another object's pages has asked for is given back each time. */
+static void test_shared_pages_again_and_again(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	call_create(1, GREF(0), 1);
+	for (i = 0; i < 2 * OBJECTS; i++) {
+		call_create(2, GREF(0), 1);
+		assert_int_equal(w->m.map_asks, 0);
+		call_destroy(2);
+	}
+	assert_true(w->m.next_token >= 2 * OBJECTS);
+	assert_null(w->m.asks);
+}
+
 /* Each of several VMs changes the mappings of all objects at the same time. */
 static void test_all_objects_in_all_vms(void **state)
 {
@@ -340,6 +371,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_objects_in_all_vms,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_back_again_and_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_pages_again_and_again,
 						setup, teardown),
 	};
 
