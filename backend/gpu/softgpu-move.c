@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -219,6 +220,9 @@ void softgpu_copy_fini(struct gpu_vm *vm)
 		munmap(vm->commands, DRM_SOFTGPU_PAGE_SIZE);
 }
 
+/* Longer than a GPU takes that can be killed. */
+#define COPY_END_S	1
+
 #define COPY_OCTETS	(SOFTGPU_CMD_COPY_DWORDS * sizeof(uint32_t))
 
 static void copy_command(struct gpu_vm *vm, uint32_t slot,
@@ -231,6 +235,21 @@ static void copy_command(struct gpu_vm *vm, uint32_t slot,
 	memcpy(&packet[2], &copy->dst, sizeof(copy->dst));
 	memcpy(&packet[4], &copy->src, sizeof(copy->src));
 	memcpy(&packet[6], &copy->length, sizeof(copy->length));
+}
+
+/*
+ * What nobody will be told the end of must not write any more when somebody else
+ * copies in its place.
+ */
+static void copies_end(struct gpu_vm *vm)
+{
+	struct timespec now;
+
+	softgpu_kill(vm);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	drmSyncobjWait(vm->node, &vm->syncobj, 1,
+		       (now.tv_sec + COPY_END_S) * INT64_C(1000000000) +
+		       now.tv_nsec, 0, NULL);
 }
 
 /* The packets of slots one behind the other are one stream of commands. */
@@ -262,7 +281,7 @@ static int softgpu_copy(struct gpu_vm *vm, uint32_t slot,
 	if (drmSyncobjExportSyncFile(vm->node, vm->syncobj, fence) == 0)
 		return 0;
 	ret = -errno;
-	softgpu_kill(vm);
+	copies_end(vm);
 	return ret;
 }
 
