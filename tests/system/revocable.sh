@@ -57,9 +57,9 @@ holder() {
 holder_kill() {
 	kill -KILL $holder
 	wait $holder 2>/dev/null || true
-	until_true 10 nothing_mapped || fail "grants stay mapped after the backend's end"
+	until_true 10 holder_unmapped || fail "grants stay mapped after the backend's end"
 }
-nothing_mapped() { rv-backend -n "$(domid $g)" script query:0=-3 -- $grefs >/dev/null; }
+holder_unmapped() { rv-backend -n "$(domid $g)" script query:0=-3 -- $grefs >/dev/null; }
 
 # later COMMAND: a command of the module in the background; its result by result,
 # which may run in a subshell and so cannot wait for the process.
@@ -93,9 +93,9 @@ bar() {
 	error "no device with memory"
 }
 
-# nothing_left [PAGES]: once the guests are gone nothing tells that there were any,
+# xen_as_before [PAGES]: once the guests are gone nothing tells that there were any,
 # but for so many pages. The scenario's prepare wrote /run/free-start.
-nothing_left() {
+xen_as_before() {
 	spare=${1:-16}
 	xen_key k | tee /tmp/k
 	grep -q '(0 armed pages)' /tmp/k || fail "armed pages are left"
