@@ -17,8 +17,9 @@
 #define AT_SETTINGS	(AT_HAS + 4)
 #define AT_LIMIT	(AT_SETTINGS + 4 * NR_SETTINGS)
 #define AT_US		(AT_LIMIT + 8)
+#define AT_HOME_GPUS	(AT_US + 8)
 
-_Static_assert(AT_US + 8 <= MIG_TRACE, "a trace record has room for all");
+_Static_assert(AT_HOME_GPUS + 4 <= MIG_TRACE, "a trace record has room for all");
 
 /* The head. */
 #define HEAD_MAGIC	UINT64_C(0x324543415254554d)	/* "MUTRACE2" */
@@ -87,6 +88,7 @@ void mig_trace_encode(const struct mig_event *ev, uint8_t trace[MIG_TRACE])
 	put_le(trace + AT_HAS, 4, 1);
 	fields_put(trace + AT_SETTINGS, ev->settings, setting, NR_SETTINGS);
 	put_le(trace + AT_LIMIT, 8, ev->settings->vram_pages);
+	put_le(trace + AT_HOME_GPUS, 4, ev->settings->home_gpus);
 }
 
 int mig_trace_decode(const uint8_t trace[MIG_TRACE], struct mig_event *ev,
@@ -105,6 +107,7 @@ int mig_trace_decode(const uint8_t trace[MIG_TRACE], struct mig_event *ev,
 		return 0;
 	fields_get(trace + AT_SETTINGS, settings, setting, NR_SETTINGS);
 	settings->vram_pages = get_le(trace + AT_LIMIT, 8);
+	settings->home_gpus = (uint32_t)get_le(trace + AT_HOME_GPUS, 4);
 	ev->settings = settings;
 	return 0;
 }

@@ -60,6 +60,7 @@ struct mig_settings {
 	uint32_t retry_ms;	/* after VRAM of others was full */
 	uint32_t max_active;	/* chunks that leave home at once, at least 1 */
 	uint32_t vram_page;	/* pages of 4 KiB in the smallest VRAM page */
+	uint32_t home_gpus;	/* mask of GPUs: nothing goes to their VRAM */
 	uint64_t vram_pages;	/* limit of this guest, all GPUs */
 };
 

@@ -115,6 +115,8 @@ static enum mig_why leave_forbidden(const struct mig *mig,
 	/* Something of an earlier walk could not be unbound. */
 	if (chunk->at_vram || chunk->vram || mig->gpus_gone >> gpu & 1)
 		return MIG_WHY_FAILED;
+	if (mig->settings.home_gpus >> gpu & 1)
+		return MIG_WHY_NO_VRAM;
 	if (mig->copies_stuck)
 		return MIG_WHY_NOT_STOPPED;
 	return jobs_forbid(mig, chunk, gpu);
@@ -193,7 +195,10 @@ static bool room_make(struct mig *mig, const struct chunk *chunk, uint32_t gpu)
 	return false;
 }
 
-/* The GPU that used it last; by hand: the one that was named. */
+/*
+ * The GPU that used it last; by hand: the one that was named. Whose VRAM holds
+ * nothing reads home frames: what it used stays home until another one uses it.
+ */
 static uint32_t gpu_choose(const struct mig *mig, const struct chunk *chunk)
 {
 	uint64_t vms = chunk->users;

@@ -223,6 +223,22 @@ static uint64_t replay(struct mig *mig, uint8_t (*trace)[MIG_TRACE],
 	return hash;
 }
 
+static void trace_keeps_settings(void **state)
+{
+	struct mig_settings settings = world_settings, got;
+	struct mig_event ev = { .type = MIG_EV_SETTINGS,
+				.settings = &settings }, back;
+	uint8_t trace[MIG_TRACE];
+
+	(void)state;
+	memset(&got, 0, sizeof(got));
+	settings.home_gpus = 0xfffffff2;
+	mig_trace_encode(&ev, trace);
+	assert_int_equal(mig_trace_decode(trace, &back, &got), 0);
+	assert_ptr_equal(back.settings, &got);
+	assert_memory_equal(&got, &settings, sizeof(settings));
+}
+
 static void trace_replays(void **state)
 {
 	struct source src = { 0 };
@@ -264,6 +280,7 @@ int main(void)
 		cmocka_unit_test(cut_again),
 		cmocka_unit_test(adrift),
 		cmocka_unit_test(bad_journals),
+		cmocka_unit_test(trace_keeps_settings),
 		cmocka_unit_test(trace_replays),
 	};
 

@@ -11,6 +11,7 @@
 #include "policy.h"
 #include "userptrif.h"
 
+#define KINDS(w, type) ((w)->ops_by_type[MIG_OP_##type])
 #define BOTH (MIG_VM_PREEMPT | MIG_VM_KILL)
 
 static struct world *one(uint32_t policy, uint32_t nr, uint32_t vram_pages)
@@ -381,6 +382,47 @@ static void exchanged_while_running(void **state)
 	end(w);
 }
 
+/*
+ * Nothing goes to the VRAM of the second GPU: what that one used last stays home,
+ * and nobody tries again before somebody uses it.
+ */
+static void gpu_without_vram(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+
+	(void)state;
+	w->settings.home_gpus = ~1U;
+	choose(w, MIG_POLICY_FIRST_USE);
+	world_vm(w, 1, 1, BOTH);
+	world_map(w, 1, 0, 0, 16, MIG_ACCESS_WRITE);
+	world_settle(w);
+	world_exec(w, 1);
+	world_settle(w);
+	world_job_end(w, 1);
+	assert_int_equal(w->vm[1].jobs, 0);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(world_why(w, 0, 0), MIG_WHY_NO_VRAM);
+	assert_int_equal(KINDS(w, ALLOC), 0);
+	assert_true(mig_next_time(w->mig) == MIG_NEVER);
+	world_exec(w, 0);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	world_exec(w, 1);
+	world_settle(w);
+	assert_int_equal(w->vm[1].jobs, 1);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_job_end(w, 1);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 1);
+	world_settle(w);
+	assert_false(wished(w));
+	assert_int_equal(world_why(w, 0, 0), MIG_WHY_NO_VRAM);
+	assert_int_equal(KINDS(w, ALLOC), 1);
+	end(w);
+}
+
 static void settings_are_checked(void **state)
 {
 	struct mig_settings bad = world_settings;
@@ -416,6 +458,7 @@ int main(void)
 		cmocka_unit_test(ping_pong),
 		cmocka_unit_test(batches),
 		cmocka_unit_test(exchanged_while_running),
+		cmocka_unit_test(gpu_without_vram),
 		cmocka_unit_test(settings_are_checked),
 	};
 
