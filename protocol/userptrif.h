@@ -32,6 +32,7 @@
 #define XENUSERPTR_FIELD_REVOCABLE      "feature-revocable"
 #define XENUSERPTR_FIELD_TRIM           "feature-trim"
 #define XENUSERPTR_FIELD_DISCARD        "feature-discard"
+#define XENUSERPTR_FIELD_GPUS           "gpus"
 #define XENUSERPTR_FIELD_MAX_PAGES      "max-pages"
 #define XENUSERPTR_FIELD_MAX_OBJECTS    "max-objects"
 #define XENUSERPTR_FIELD_MAX_VMS        "max-vms"
@@ -46,6 +47,7 @@
 #define XENUSERPTR_MAX_BIND_OPS         65536U
 #define XENUSERPTR_MAX_TIMELINES        512U
 #define XENUSERPTR_NAME_LEN             48U
+#define XENUSERPTR_MAX_GPUS             4U
 
 /* Operations. 0 is never valid. */
 #define XENUSERPTR_OP_VM_CREATE         1
@@ -82,6 +84,7 @@
 struct xen_userptrif_vm_create {
     uint32_t vm_id;
     uint32_t flags;             /* 0 */
+    uint32_t gpu;               /* below XENUSERPTR_FIELD_GPUS */
 };
 
 /* VM_DESTROY: jobs are cancelled, mappings removed, then answered. */

@@ -62,6 +62,7 @@ struct core_gpu {
 	uint32_t features;	/* XENUSERPTR_FEATURE_* */
 	uint32_t nr_engines;
 	uint32_t va_bits;
+	uint32_t nr_gpus;	/* of the device; all are like this one */
 };
 
 enum core_event_type {
@@ -120,7 +121,7 @@ enum core_op_type {
 	 * order; UNMAPPED only if DONE says OK.
 	 */
 	CORE_OP_UNMAP,
-	/* Open an address space of the GPU. DONE follows. */
+	/* Open an address space of one of the GPUs. DONE follows. */
 	CORE_OP_VM_OPEN,
 	/*
 	 * Close it with all imports and mappings that are in it. Its jobs end,
@@ -174,6 +175,7 @@ struct core_op {
 				 * all differ, later ops use it again */
 	uint32_t obj;		/* READ_DIR MAP UNMAP TRIM IMPORT CLOSE */
 	uint32_t vm;		/* VM_* IMPORT CLOSE BIND EXEC */
+	uint32_t gpu;		/* VM_OPEN: below nr_gpus */
 	uint32_t job;		/* EXEC */
 	uint32_t flags;		/* MAP: XENUSERPTR_OBJ_*; TRIM: ..._TRIM_* */
 	uint32_t gref_directory; /* READ_DIR, READ_BIND */

@@ -20,7 +20,8 @@
  * An honest but racing or greedy guest can cause the rest, which has a status:
  *   QUOTA       any limit of struct core_limits but max_requests
  *   NO_ENTRY    object or VM unknown, still being created, or being destroyed
- *   INVALID     VM_BIND: alignment, length 0, overflow, outside of the object;
+ *   INVALID     VM_CREATE: no such GPU;
+ *               VM_BIND: alignment, length 0, overflow, outside of the object;
  *               EXEC: engine, cmd_length 0, commands outside of the GPU's range;
  *               ADVISE: advice, length 0, outside of the object; QUERY: what
  *   RANGE       VM_BIND: outside of the GPU's address range

@@ -27,6 +27,10 @@ int vm_create_start(struct core *core, uint32_t slot)
 
 	if (idmap_find(&core->vm_ids, id) != IDMAP_NONE)
 		return -EPROTO;
+	if (rq->req.op.vm_create.gpu >= core->gpu.nr_gpus) {
+		request_answer(core, slot, XENUSERPTR_STATUS_INVALID, NO_INDEX);
+		return 0;
+	}
 	rq->vm = pool_get(&core->vm_pool);
 	if (rq->vm == NONE) {
 		request_answer(core, slot, XENUSERPTR_STATUS_QUOTA, NO_INDEX);
@@ -62,6 +66,7 @@ bool vm_open_run(struct core *core, uint32_t slot, struct core_op *op)
 {
 	op_begin(core, op, CORE_OP_VM_OPEN, ITEM(ITEM_REQUEST, slot));
 	op->vm = core->req[slot].vm;
+	op->gpu = core->req[slot].req.op.vm_create.gpu;
 	return true;
 }
 

@@ -114,6 +114,7 @@ int worker_setup_gpu(struct worker *worker, int gpu_node, const char **why)
 	ret = worker->env.gpu->info(gpu_node, &worker->gpu, &caps);
 	if (ret)
 		return ret;
+	worker->gpu.nr_gpus = 1;
 	if (worker->gpu.vram_total > worker->start.max_vram)
 		worker->gpu.vram_total = worker->start.max_vram;
 	if (worker->start.revocable && worker->env.gpu->move) {

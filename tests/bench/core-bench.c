@@ -190,6 +190,7 @@ static const struct core_limits limits = {
 static void rig_init(struct rig *rig)
 {
 	static const struct core_gpu gpu = {
+		.nr_gpus = 1,
 		.va_end = UINT64_C(1) << 40, .page_sizes = PAGE,
 		.nr_engines = 1, .va_bits = 40,
 	};

@@ -114,6 +114,7 @@ static int setup(void **state)
 	XEN_FRONT_RING_INIT(&w->front, (struct ring_packets_sring *)(void *)
 			    w->ring_page, 4096);
 	fake_gpu_ops.info(-1, &gpu, &caps);
+	gpu.nr_gpus = 2;
 	w->core_mem = aligned_alloc(64, size);
 	assert_non_null(w->core_mem);
 	memset(w->core_mem, 0, size);

@@ -141,6 +141,7 @@ static int route_setup(void **state)
 		jobs[i].fence = -1;
 	guest_init();
 	fake_gpu_ops.info(-1, &gpu, &caps);
+	gpu.nr_gpus = 2;
 	core_mem = aligned_alloc(64, size);
 	assert_non_null(core_mem);
 	memset(core_mem, 0, size);

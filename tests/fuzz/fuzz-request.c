@@ -27,6 +27,7 @@ struct field {
 
 static const struct field fields[] = {
 	{ 1, 8, 4, ANY },	{ 1, 12, 4, FLAGS(0) },
+	{ 1, 16, 4, ANY },
 	{ 2, 8, 4, ANY },	{ 2, 12, 4, FLAGS(0) },
 	{ 3, 8, 4, ANY },	{ 3, 12, 4, FLAGS(1) },
 	{ 3, 16, 4, 1, 1 << 22, 0 }, { 3, 20, 4, 1, UINT32_MAX, 0 },

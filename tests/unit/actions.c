@@ -53,7 +53,7 @@ static void do_vm_create(struct fake *fake, struct source *src)
 	uint32_t id = source_below(src, NR_VM_IDS);
 
 	if (idmap_find(&fake->core->vm_ids, id) == IDMAP_NONE)
-		fake_vm_create(fake, id);
+		fake_vm_create_on(fake, id, id % 2);
 }
 
 static void do_vm_destroy(struct fake *fake, struct source *src)

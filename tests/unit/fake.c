@@ -28,6 +28,7 @@ const struct core_gpu fake_gpu = {
 	.features = XENUSERPTR_FEATURE_READONLY | XENUSERPTR_FEATURE_SPARSE,
 	.nr_engines = 2,
 	.va_bits = 48,
+	.nr_gpus = 2,
 };
 
 void fake_die(const char *file, int line, const char *what)
@@ -193,6 +194,7 @@ static void op_legal(const struct fake *fake, const struct core_op *op)
 	case CORE_OP_VM_OPEN:
 		FAKE_ASSERT(op->vm < fake->limits.max_vms);
 		FAKE_ASSERT(!fake->vm[op->vm].open);
+		FAKE_ASSERT(op->gpu < fake->core->gpu.nr_gpus);
 		break;
 	case CORE_OP_VM_CLOSE:
 		FAKE_ASSERT(fake->vm[op->vm].open);

@@ -133,6 +133,7 @@ struct xen_userptrif_req fake_req(uint8_t operation, uint16_t id);
 
 /* Requests with a fresh id; they return the id, and die on -EPROTO. */
 uint16_t fake_vm_create(struct fake *fake, uint32_t vm);
+uint16_t fake_vm_create_on(struct fake *fake, uint32_t vm, uint32_t gpu);
 uint16_t fake_vm_destroy(struct fake *fake, uint32_t vm);
 uint16_t fake_obj_create(struct fake *fake, uint32_t obj, uint32_t nr_pages,
 			 uint32_t flags);

@@ -25,9 +25,15 @@ static uint16_t fake_send(struct fake *fake, struct xen_userptrif_req *req)
 
 uint16_t fake_vm_create(struct fake *fake, uint32_t vm)
 {
+	return fake_vm_create_on(fake, vm, 0);
+}
+
+uint16_t fake_vm_create_on(struct fake *fake, uint32_t vm, uint32_t gpu)
+{
 	struct xen_userptrif_req req = fake_req(XENUSERPTR_OP_VM_CREATE, 0);
 
 	req.op.vm_create.vm_id = vm;
+	req.op.vm_create.gpu = gpu;
 	return fake_send(fake, &req);
 }
 

@@ -87,7 +87,7 @@ static void request_unknown_operation(void **state)
 static void request_unused_octets(void **state)
 {
 	static const size_t size[] = {
-		0, 8, 8, 16, 8, 56, 40, 24, 8, 8, 16,
+		0, 12, 8, 16, 8, 56, 40, 24, 8, 8, 16,
 	};
 	uint8_t operation;
 	size_t i;
@@ -115,6 +115,7 @@ static const struct {
 } cases[] = {
 	{ 1, FIELD(op.vm_create.flags), 1, -EPROTO },
 	{ 1, FIELD(op.vm_create.vm_id), UINT32_MAX, 0 },
+	{ 1, FIELD(op.vm_create.gpu), UINT32_MAX, 0 }, /* gets a status */
 	{ 2, FIELD(op.vm_destroy.flags), 1, -EPROTO },
 	{ 3, FIELD(op.obj_create.flags), XENUSERPTR_OBJ_READONLY, 0 },
 	{ 3, FIELD(op.obj_create.flags), 2, -EPROTO },

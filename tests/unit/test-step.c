@@ -253,6 +253,30 @@ static void step_timeline_of_other_engine(void **state)
 	assert_int_equal(exec_raw(fake, 7, 1, 0, 6), -EPROTO);
 }
 
+/* Each VM is opened on the GPU that its program chose; there are two. */
+static void step_gpus(void **state)
+{
+	struct fake *fake = *state;
+	uint32_t gpu;
+
+	for (gpu = 0; gpu < 2; gpu++) {
+		uint16_t id = fake_vm_create_on(fake, 7 + gpu, gpu);
+
+		assert_int_equal(fake->nr_pending, 1);
+		assert_int_equal(fake->pending[0].gpu, gpu);
+		expect(fake, CORE_OP_VM_OPEN, OK);
+		assert_int_equal(fake_status(fake, id), OK);
+	}
+	assert_int_equal(fake_status(fake, fake_vm_create_on(fake, 9, 2)),
+			 XENUSERPTR_STATUS_INVALID);
+	assert_int_equal(fake_status(fake, fake_vm_create_on(fake, 9,
+							     UINT32_MAX)),
+			 XENUSERPTR_STATUS_INVALID);
+	assert_int_equal(fake->nr_pending, 0);
+	fake_vm_create_on(fake, 9, 1);	/* the id is free */
+	expect(fake, CORE_OP_VM_OPEN, OK);
+}
+
 /* After its VM is gone a timeline may serve another, and goes on rising. */
 static void step_timeline_reuse(void **state)
 {
@@ -522,6 +546,7 @@ int main(void)
 		T(step_exec_bad),
 		T(step_seqno_must_rise),
 		T(step_timeline_of_other_engine),
+		T(step_gpus),
 		T(step_timeline_reuse),
 		T(step_name_before_answer),
 		T(step_event_that_does_not_fit),
