@@ -102,7 +102,7 @@ struct device {
 	bool was_told;		/* to end, before it is rescued */
 	unsigned int rescuers;	/* started since */
 	bool is_late;		/* it was killed because it did not end */
-	char gpu_path[64];
+	char gpu_path[XENUSERPTR_MAX_GPUS][64];	/* of config.gpus.nr */
 	char gpu_driver[32];
 	struct ipc_report report;	/* why the worker failed, type 0: not */
 	int asker;			/* waits for the worker's answer, or -1 */
@@ -170,6 +170,18 @@ int worker_spawn(struct device *device, const struct ipc_frontend *frontend,
  * follows when that process was reaped, or at once.
  */
 int worker_rescue(struct device *device);
+
+/**
+ * gpus_select() - find the GPUs of a device, and their driver
+ * @why: (out) on failure: what is wrong, a constant
+ *
+ * Returns a descriptor of the first one, the caller's; -EEXIST (one is named
+ * twice), -EXDEV (of different drivers), or as gpu_select().
+ */
+int gpus_select(struct device *device, const char **why);
+
+/** gpus_open() - one more descriptor for the worker; -ENODEV: no such GPU */
+int gpus_open(const struct device *device, uint32_t untrusted_gpu);
 
 /** worker_forget() - close what was kept; data that is not home is lost */
 void worker_forget(struct device *device);

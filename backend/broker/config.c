@@ -124,6 +124,54 @@ static int config_read_policy(struct xs_handle *xs, const char *back,
 	return 0;
 }
 
+static int config_add_gpu(struct config_gpus *gpus, const char *untrusted_key,
+			  size_t length)
+{
+	uint32_t i;
+
+	if (!length || length >= CONFIG_GPU_LEN)
+		return -EINVAL;
+	if (gpus->nr == XENUSERPTR_MAX_GPUS)
+		return -E2BIG;
+	memcpy(gpus->key[gpus->nr], untrusted_key, length);
+	for (i = 0; i < gpus->nr; i++)
+		if (!strcmp(gpus->key[i], gpus->key[gpus->nr]))
+			return -EEXIST;
+	gpus->nr++;
+	return 0;
+}
+
+int config_parse_gpus(const char *untrusted_text, struct config_gpus *gpus)
+{
+	const char *at = untrusted_text;
+	size_t length;
+	int ret;
+
+	memset(gpus, 0, sizeof(*gpus));
+	if (!*at) {
+		gpus->nr = 1;
+		return 0;
+	}
+	for (;; at += length + 1) {
+		length = strcspn(at, ",");
+		ret = config_add_gpu(gpus, at, length);
+		if (ret || !at[length])
+			return ret;
+	}
+}
+
+static int config_read_gpus(struct xs_handle *xs, const char *back,
+			    struct config_gpus *gpus)
+{
+	char untrusted_text[CONFIG_GPUS_LEN] = "";
+	int ret;
+
+	ret = store_read(xs, back, "gpu", untrusted_text,
+			 sizeof(untrusted_text));
+	return ret && ret != -ENOENT ? ret :
+				       config_parse_gpus(untrusted_text, gpus);
+}
+
 int config_read(struct xs_handle *xs, const char *back, struct config *config,
 		const char **bad_key)
 {
@@ -154,8 +202,7 @@ int config_read(struct xs_handle *xs, const char *back, struct config *config,
 	if (ret)
 		return ret;
 	*bad_key = "gpu";
-	ret = store_read(xs, back, "gpu", config->gpu, sizeof(config->gpu));
-	return ret == -ENOENT ? 0 : ret;
+	return config_read_gpus(xs, back, &config->gpus);
 }
 
 static int config_read_gref(struct xs_handle *xs, const char *front,

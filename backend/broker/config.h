@@ -13,6 +13,14 @@
 #include "ipc.h"
 
 #define CONFIG_GPU_LEN	64
+/* Of the node with all of them. */
+#define CONFIG_GPUS_LEN	128
+
+/* Which GPUs: PCI addresses, render nodes, or one "" for the first there is. */
+struct config_gpus {
+	uint32_t nr;
+	char key[XENUSERPTR_MAX_GPUS][CONFIG_GPU_LEN];
+};
 
 struct config {
 	struct core_limits limits;	/* max_requests, max_bind_ops unset */
@@ -20,7 +28,7 @@ struct config {
 	uint64_t trace;			/* events to be recorded */
 	struct mig_settings settings;	/* of moving memory; VRAM is the
 					 * worker's to fill in */
-	char gpu[CONFIG_GPU_LEN];	/* "" for the first one */
+	struct config_gpus gpus;
 };
 
 enum config_index {
@@ -59,6 +67,15 @@ extern const struct config_quota config_quotas[CONFIG_NR_QUOTAS];
  */
 int config_parse(const struct config_quota *quota, const char *untrusted_text,
 		 uint64_t *value);
+
+/**
+ * config_parse_gpus() - the node "gpu": keys with "," between
+ * @gpus: (out) valid on success only
+ *
+ * Returns 0, -EINVAL (an empty key among others, or one that is too long),
+ * -E2BIG (more than XENUSERPTR_MAX_GPUS), or -EEXIST (one stands there twice).
+ */
+int config_parse_gpus(const char *untrusted_text, struct config_gpus *gpus);
 
 /**
  * config_check() - do the values fit together?

@@ -136,6 +136,7 @@ static int device_write_keys(struct device *device)
 		{ .key = XENUSERPTR_FIELD_REVOCABLE },
 		{ .key = XENUSERPTR_FIELD_TRIM, .value = "1" },
 		{ .key = XENUSERPTR_FIELD_DISCARD, .value = "1" },
+		{ .key = XENUSERPTR_FIELD_GPUS },
 	};
 
 	snprintf(items[0].value, sizeof(items[0].value), "%d",
@@ -144,6 +145,8 @@ static int device_write_keys(struct device *device)
 		 XENUSERPTR_MAX_RING_ORDER);
 	snprintf(items[2].value, sizeof(items[2].value), "%d",
 		 module_is_revocable());
+	snprintf(items[5].value, sizeof(items[5].value), "%u",
+		 device->config.gpus.nr);
 	return device_write(device, items, sizeof(items) / sizeof(items[0]));
 }
 
@@ -286,9 +289,11 @@ void device_worker_ready(struct device *device)
 	if (device->state != DEV_STARTING)
 		return;
 	device_clear_error(device);
-	device_log(device, LOG_INFO, "%u.%u: connected, GPU %s (%s), worker %d",
-		   device->domid, device->devid, device->gpu_path,
-		   device->gpu_driver, (int)device->pid);
+	device_log(device, LOG_INFO,
+		   "%u.%u: connected, GPU %s of %u (%s), worker %d",
+		   device->domid, device->devid, device->gpu_path[0],
+		   device->config.gpus.nr, device->gpu_driver,
+		   (int)device->pid);
 	device_set_state(device, DEV_CONNECTED);
 	device_update(device);
 }

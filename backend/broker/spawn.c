@@ -98,15 +98,9 @@ err_close:
 /* The descriptors of the start message, in their order. */
 static int spawn_open(struct device *device, int *fds, const char **why)
 {
-	const struct gpu_ops *ops;
-
-	*why = "GPU";
-	fds[IPC_START_GPU] = gpu_select(device->config.gpu, device->gpu_path,
-					sizeof(device->gpu_path), &ops);
+	fds[IPC_START_GPU] = gpus_select(device, why);
 	if (fds[IPC_START_GPU] < 0)
 		return fds[IPC_START_GPU];
-	snprintf(device->gpu_driver, sizeof(device->gpu_driver), "%s",
-		 ops->driver);
 	*why = "/dev/xen/userptr-back";
 	fds[IPC_START_MODULE] = module_open((uint16_t)device->domid,
 					    device->config.limits.max_pages);
@@ -131,6 +125,7 @@ static void spawn_fill_start(struct device *device,
 	start->devid = device->devid;
 	start->frontend = *frontend;
 	start->limits = device->config.limits;
+	start->nr_gpus = device->config.gpus.nr;
 	start->max_vram = device->config.max_vram;
 	start->trace = device->config.trace;
 	start->settings = device->config.settings;
@@ -205,31 +200,32 @@ static int spawn_open_trace(const struct device *device)
 	return ret;
 }
 
-static int spawn_open_file(const struct device *device, uint32_t what)
+static int spawn_open_file(const struct device *device,
+			   const struct ipc_files_req *untrusted_req)
 {
-	int fd;
-
-	if (what == IPC_FILES_OPEN_TRACE)
+	switch (untrusted_req->what) {
+	case IPC_FILES_OPEN_TRACE:
 		return spawn_open_trace(device);
-	if (what != IPC_FILES_OPEN_GPU)
+	case IPC_FILES_OPEN_GPU:
+		return gpus_open(device, untrusted_req->gpu);
+	default:
 		return -EINVAL;
-	fd = open(device->gpu_path, O_RDWR | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	}
 }
 
-/* One more open file, of the GPU that was chosen at the start or for the trace. */
+/* One more open file, of a GPU that was chosen at the start or for the trace. */
 static int spawn_on_files(sd_event_source *source, int fd, uint32_t revents,
 			  void *context)
 {
 	struct device *device = context;
 	struct ipc_files_rsp rsp = { 0 };
-	struct ipc_files_req req;
+	struct ipc_files_req untrusted_req;
 	int ret, node = -1;
 
 	(void)revents;
-	ret = ipc_recv(fd, &req, sizeof(req), NULL, 0);
+	ret = ipc_recv(fd, &untrusted_req, sizeof(untrusted_req), NULL, 0);
 	if (!ret) {
-		node = spawn_open_file(device, req.what);
+		node = spawn_open_file(device, &untrusted_req);
 		rsp.error = node < 0 ? node : 0;
 		ret = ipc_send(fd, &rsp, sizeof(rsp), &node, node >= 0);
 	}

@@ -94,6 +94,17 @@ static struct json_object *status_times(const struct worker_status *status)
 	return times;
 }
 
+static struct json_object *status_gpus(const struct device *device)
+{
+	struct json_object *gpus = json_object_new_array();
+	uint32_t i;
+
+	for (i = 0; i < device->config.gpus.nr; i++)
+		json_object_array_add(gpus, json_object_new_string(
+						device->gpu_path[i]));
+	return gpus;
+}
+
 static struct json_object *status_device(struct device *device)
 {
 	struct json_object *object = json_object_new_object();
@@ -108,7 +119,8 @@ static struct json_object *status_device(struct device *device)
 	if (!device->status)
 		return object;
 	status_put_number(object, "pid", (uint64_t)device->pid);
-	status_put_text(object, "gpu", device->gpu_path);
+	status_put_text(object, "gpu", device->gpu_path[0]);
+	json_object_object_add(object, "gpus", status_gpus(device));
 	status_put_text(object, "driver", device->gpu_driver);
 	json_object_object_add(object, "counters",
 			       status_counters(device->status));

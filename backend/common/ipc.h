@@ -43,7 +43,8 @@ struct ipc_frontend {
 enum ipc_start_fd {
 	IPC_START_MODULE,	/* bound to domid */
 	IPC_START_STATUS,	/* memfd of a struct worker_status */
-	IPC_START_GPU,		/* to ask the GPU what it is, and to move memory */
+	IPC_START_GPU,		/* the first: to ask it what it is, and to move
+				 * memory */
 	IPC_START_JOURNAL,	/* of the worker's limits */
 	IPC_START_NR_FDS,
 };
@@ -55,6 +56,7 @@ struct ipc_start {
 	struct core_limits limits; /* max_requests, max_bind_ops: worker fills */
 	uint64_t max_vram;
 	struct mig_settings settings;
+	uint32_t nr_gpus;	/* that IPC_FILES_OPEN_GPU may name */
 	uint32_t revocable;	/* memory can be moved */
 	uint64_t trace;		/* events of migration to be recorded */
 	uint32_t rescue;	/* a worker died: bring home what it left */
@@ -124,6 +126,7 @@ struct ipc_report {
 
 struct ipc_files_req {
 	uint32_t what;
+	uint32_t gpu;		/* OPEN_GPU: which one of the device, else 0 */
 };
 
 struct ipc_files_rsp {

@@ -98,6 +98,35 @@ int gpu_select(const char *key, char *path, size_t size,
 	return ret;
 }
 
+static bool gpu_is_like(const struct core_gpu *a, const struct core_gpu *b)
+{
+	return a->va_start == b->va_start && a->va_end == b->va_end &&
+	       a->page_sizes == b->page_sizes && a->features == b->features &&
+	       a->nr_engines == b->nr_engines && a->va_bits == b->va_bits;
+}
+
+static bool gpu_can_like(const struct gpu_caps *a, const struct gpu_caps *b)
+{
+	return a->max_bind_ops == b->max_bind_ops &&
+	       a->preempt == b->preempt && a->kill == b->kill &&
+	       a->vram_page == b->vram_page;
+}
+
+int gpu_compare(const struct gpu_ops *ops, int node, int other)
+{
+	struct gpu_caps caps[2] = { { 0 }, { 0 } };
+	struct core_gpu gpu[2];
+	int ret;
+
+	ret = ops->info(node, &gpu[0], &caps[0]);
+	if (!ret)
+		ret = ops->info(other, &gpu[1], &caps[1]);
+	if (ret)
+		return ret;
+	return gpu_is_like(&gpu[0], &gpu[1]) &&
+	       gpu_can_like(&caps[0], &caps[1]) ? 0 : -EXDEV;
+}
+
 uint32_t gpu_job_status(int error)
 {
 	switch (error) {

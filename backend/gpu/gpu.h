@@ -187,6 +187,14 @@ const struct gpu_ops *gpu_find_ops(const char *driver);
 int gpu_select(const char *key, char *path, size_t size,
 	       const struct gpu_ops **ops);
 
+/**
+ * gpu_compare() - may jobs that were made for one run on the other?
+ * @node: of one; both descriptors stay the caller's
+ *
+ * Name and VRAM may differ. Returns 0, -EXDEV (they are not alike), or -errno.
+ */
+int gpu_compare(const struct gpu_ops *ops, int node, int other);
+
 /** gpu_job_status() - XENUSERPTR_STATUS_* of a fence's error (0 or -errno) */
 uint32_t gpu_job_status(int error);
 

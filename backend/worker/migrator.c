@@ -234,11 +234,12 @@ static int object_mapped(struct migrator *m, const struct core_op *op)
 	return ret ? ret : m->error;
 }
 
-static int vm_opened(struct migrator *m, uint32_t vm)
+static int vm_opened(struct migrator *m, uint32_t vm, uint32_t gpu)
 {
 	struct mig_event ev = {
 		.type = MIG_EV_VM_ADD,
 		.vm = vm,
+		.gpu = gpu,
 		.flags = m->vm_flags,
 	};
 	int ret;
@@ -259,7 +260,7 @@ int migrator_before_done(struct migrator *m, const struct work *work)
 	if (work->op.type == CORE_OP_MAP)
 		return object_mapped(m, &work->op);
 	if (work->op.type == CORE_OP_VM_OPEN)
-		return vm_opened(m, work->op.vm);
+		return vm_opened(m, work->op.vm, work->op.gpu);
 	if (work->op.type == CORE_OP_VM_CLOSE)
 		return migrator_vm_closed(m, work->op.vm);
 	return 0;
@@ -401,7 +402,7 @@ int migrator_bring_home(struct migrator *m)
 
 static int recorder_start(struct migrator *m, const struct mig_limits *limits)
 {
-	int fd = work_ask_file(m->env, IPC_FILES_OPEN_TRACE);
+	int fd = work_ask_file(m->env->files, IPC_FILES_OPEN_TRACE, 0);
 	int ret;
 
 	if (fd < 0)

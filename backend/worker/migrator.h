@@ -34,7 +34,7 @@ struct migrator {
 	struct worker_status *status;
 	struct journal *journal;	/* or NULL */
 	sd_event *loop;
-	uint32_t vm_flags;	/* MIG_VM_* of this GPU */
+	uint32_t vm_flags;	/* MIG_VM_* of the GPUs */
 	bool is_recording;	/* the broker has a file for the events */
 	/* Called when everything is home, after migrator_bring_home(). */
 	int (*home)(void *context);

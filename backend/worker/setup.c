@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "gpu.h"
 #include "log.h"
@@ -90,6 +91,8 @@ static int setup_moving(struct worker *worker, int gpu_node,
 				XENUSERPTR_FEATURE_MIGRATION;
 	settings->vram_pages = worker->gpu.vram_total / XENUSERPTR_PAGE_SIZE;
 	settings->vram_page = caps->vram_page / XENUSERPTR_PAGE_SIZE;
+	/* The mover has a place for copies on the first GPU alone. */
+	settings->home_gpus = ~1U;
 	if (!settings->vram_page)
 		settings->vram_page = 1;
 	worker->migrator.vm_flags = (caps->preempt ? MIG_VM_PREEMPT : 0) |
@@ -114,7 +117,7 @@ int worker_setup_gpu(struct worker *worker, int gpu_node, const char **why)
 	ret = worker->env.gpu->info(gpu_node, &worker->gpu, &caps);
 	if (ret)
 		return ret;
-	worker->gpu.nr_gpus = 1;
+	worker->gpu.nr_gpus = worker->start.nr_gpus;
 	if (worker->gpu.vram_total > worker->start.max_vram)
 		worker->gpu.vram_total = worker->start.max_vram;
 	if (worker->start.revocable && worker->env.gpu->move) {
@@ -126,6 +129,25 @@ int worker_setup_gpu(struct worker *worker, int gpu_node, const char **why)
 	limits->max_bind_ops = caps.max_bind_ops < XENUSERPTR_MAX_BIND_OPS ?
 			       caps.max_bind_ops : XENUSERPTR_MAX_BIND_OPS;
 	return 0;
+}
+
+/* The guest is told of the first; its jobs must mean the same on each. */
+static int setup_other_gpus(const struct worker *worker, int gpu_node,
+			    const char **why)
+{
+	uint32_t i;
+	int node, ret = 0;
+
+	for (i = 1; !ret && i < worker->start.nr_gpus; i++) {
+		*why = "cannot open another GPU of this device";
+		node = work_ask_file(IPC_FD_FILES, IPC_FILES_OPEN_GPU, i);
+		if (node < 0)
+			return node;
+		*why = "the GPUs of this device are not alike";
+		ret = gpu_compare(worker->env.gpu, gpu_node, node);
+		close(node);
+	}
+	return ret;
 }
 
 /* Ids of the guest are hashed: it must not be able to choose collisions. */
@@ -193,6 +215,8 @@ int worker_setup(struct worker *worker, int gpu_node, const char **why)
 	worker->start.limits.max_requests = ring_size(&worker->ring);
 	if (!ret)
 		ret = worker_setup_gpu(worker, gpu_node, why);
+	if (!ret)
+		ret = setup_other_gpus(worker, gpu_node, why);
 	if (!ret)
 		ret = setup_core(worker, why);
 	if (!ret)

@@ -300,16 +300,16 @@ static void work_trim(struct work_env *env, struct work *work)
 }
 
 /* The broker opens the GPU: the sandbox has no open(). */
-int work_ask_file(const struct work_env *env, uint32_t what)
+int work_ask_file(int files, uint32_t what, uint32_t gpu)
 {
-	struct ipc_files_req req = { .what = what };
+	struct ipc_files_req req = { .what = what, .gpu = gpu };
 	struct ipc_files_rsp rsp;
 	int node, ret;
 
-	ret = ipc_send(env->files, &req, sizeof(req), NULL, 0);
+	ret = ipc_send(files, &req, sizeof(req), NULL, 0);
 	if (ret)
 		return ret;
-	ret = ipc_recv(env->files, &rsp, sizeof(rsp), &node, 1);
+	ret = ipc_recv(files, &rsp, sizeof(rsp), &node, 1);
 	if (ret == 1)
 		return node;
 	if (ret == 0)
@@ -317,14 +317,14 @@ int work_ask_file(const struct work_env *env, uint32_t what)
 	return ret;
 }
 
-static int work_open_vm(struct work_env *env, struct work_vm *vm)
+static int work_open_vm(struct work_env *env, struct work_vm *vm, uint32_t gpu)
 {
 	int node, ret;
 
 	vm->handles = calloc(env->max_objects, sizeof(*vm->handles));
 	if (!vm->handles)
 		return -ENOMEM;
-	node = work_ask_file(env, IPC_FILES_OPEN_GPU);
+	node = work_ask_file(env->files, IPC_FILES_OPEN_GPU, gpu);
 	pthread_mutex_lock(&env->vm_lock);
 	ret = node < 0 ? node : env->gpu->vm_open(node, &vm->vm);
 	if (ret) {
@@ -342,7 +342,7 @@ static int work_open_vm(struct work_env *env, struct work_vm *vm)
 
 static void work_vm_open(struct work_env *env, struct work *work)
 {
-	int ret = work_open_vm(env, &env->vms[work->op.vm]);
+	int ret = work_open_vm(env, &env->vms[work->op.vm], work->op.gpu);
 
 	if (!ret)
 		status_add(&env->status->vms_now, 1);

@@ -49,11 +49,14 @@ void work_fini(struct work_env *env);
 void work_run(void *env, struct work *work);
 
 /**
- * work_ask_file() - have the broker open IPC_FILES_OPEN_*
+ * work_ask_file() - have the broker open something
+ * @files: the socket for that, as work_env.files
+ * @what: IPC_FILES_OPEN_*
+ * @gpu: OPEN_GPU: which one; -ENODEV if there is none, else 0
  *
  * The caller's descriptor or -errno. The helper's thread, or before it runs.
  */
-int work_ask_file(const struct work_env *env, uint32_t what);
+int work_ask_file(int files, uint32_t what, uint32_t gpu);
 
 /**
  * work_vm_life() - which address space of its slot is or was the last; not 0

@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch times top recorder \
-	journal rescue gate module attach ctl spawn
+	journal rescue gate module attach ctl spawn gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -45,7 +45,10 @@ DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
 
 DT_SRCS_gate = $(DT_SRCS_route)
 
-DT_SRCS_spawn := backend/broker/spawn.c backend/common/ipc.c
+DT_SRCS_spawn := backend/broker/spawn.c backend/broker/gpus.c backend/broker/config.c \
+	backend/xen/store.c backend/common/ipc.c $(CORE_SRCS)
+
+DT_SRCS_gpu := $(wildcard backend/gpu/*.c)
 
 DT_SRCS_times := tools/userptrctl/times.c
 
@@ -67,6 +70,7 @@ DT_LIBS_route := -lsystemd
 DT_LIBS_rescue := -lsystemd
 DT_LIBS_gate := -lsystemd
 DT_LIBS_spawn := -lsystemd
+DT_LIBS_gpu := -ldrm
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)

@@ -93,7 +93,8 @@ static void taken_by_both(void **state)
 		"", "max-pages=1", "max-pages=1048576 max-vram=0", "trace=0",
 		"kill-ms=999", "kill-ms=2000 lost-ms=2001",
 		"lost-ms=2001 kill-ms=2000", "policy=hint copy-ms=1",
-		"gpu=0000:00:04.0",
+		"gpu=0000:00:04.0", "gpu=0000:00:04.0,0000:00:05.0",
+		"gpu=a,b,c,d", "gpu=",
 	};
 	size_t i;
 
@@ -113,7 +114,8 @@ static void refused_before_it_is_written(void **state)
 		"max-pages=01", "max-pages=-1", "kill-ms=0", "lost-ms=0",
 		"copy-ms=0", "kill-ms=1000", "kill-ms=2000", "lost-ms=100",
 		"lost-ms=2000 kill-ms=2000", "policy=none", "nonsense=1",
-		"max-pages", "devid=64", "backend=7",
+		"max-pages", "devid=64", "backend=7", "gpu=a,b,a",
+		"gpu=a,b,c,d,e", "gpu=a,", "gpu=,a",
 	};
 	char text[STORE_TEXT_LEN];
 	size_t i;

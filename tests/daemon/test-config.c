@@ -42,7 +42,8 @@ static void config_has_defaults(void **state)
 	assert_int_equal(config.limits.max_mappings, 65536);
 	assert_int_equal(config.limits.max_jobs, 256);
 	assert_int_equal(config.max_vram, 0);
-	assert_string_equal(config.gpu, "");
+	assert_int_equal(config.gpus.nr, 1);
+	assert_string_equal(config.gpus.key[0], "");
 }
 
 static void config_takes_quotas(void **state)
@@ -56,7 +57,54 @@ static void config_takes_quotas(void **state)
 	fake_store_set("b/gpu", "0000:00:04.0", -1);
 	assert_int_equal(config_read(NULL, "b", &config, &bad_key), 0);
 	assert_int_equal(config.limits.max_pages, 262144);
-	assert_string_equal(config.gpu, "0000:00:04.0");
+	assert_int_equal(config.gpus.nr, 1);
+	assert_string_equal(config.gpus.key[0], "0000:00:04.0");
+}
+
+static void config_takes_gpus(void **state)
+{
+	struct config config;
+	const char *bad_key;
+
+	(void)state;
+	fake_store_set("b/gpu", "0000:00:04.0,/dev/dri/renderD129,c,d", -1);
+	assert_int_equal(config_read(NULL, "b", &config, &bad_key), 0);
+	assert_int_equal(config.gpus.nr, XENUSERPTR_MAX_GPUS);
+	assert_string_equal(config.gpus.key[0], "0000:00:04.0");
+	assert_string_equal(config.gpus.key[1], "/dev/dri/renderD129");
+	assert_string_equal(config.gpus.key[3], "d");
+	fake_store_set("b/gpu", "", -1);
+	assert_int_equal(config_read(NULL, "b", &config, &bad_key), 0);
+	assert_int_equal(config.gpus.nr, 1);
+	assert_string_equal(config.gpus.key[0], "");
+}
+
+static void config_refuses_gpus(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+	} bad[] = {
+		{ "a,b,c,d,e", -E2BIG },
+		{ "a,b,a", -EEXIST },
+		{ "a,", -EINVAL },
+		{ ",a", -EINVAL },
+		{ ",", -EINVAL },
+		{ "a,,b", -EINVAL },
+		{ "a,/dev/dri/0123456789012345678901234567890123456789012345678"
+		  "9012345678901234567", -EINVAL },
+	};
+	struct config config;
+	const char *bad_key;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		fake_store_set("b/gpu", bad[i].text, -1);
+		assert_int_equal(config_read(NULL, "b", &config, &bad_key),
+				 bad[i].error);
+		assert_string_equal(bad_key, "gpu");
+	}
 }
 
 static void config_names_the_bad_key(void **state)
@@ -225,6 +273,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(config_has_defaults, config_setup),
 		cmocka_unit_test_setup(config_takes_quotas, config_setup),
+		cmocka_unit_test_setup(config_takes_gpus, config_setup),
+		cmocka_unit_test_setup(config_refuses_gpus, config_setup),
 		cmocka_unit_test_setup(config_names_the_bad_key, config_setup),
 		cmocka_unit_test_setup(frontend_with_one_page, config_setup),
 		cmocka_unit_test_setup(frontend_with_many_pages, config_setup),

@@ -29,6 +29,7 @@
 struct files {
 	pthread_t thread;
 	int sock[2];
+	uint32_t gpu;		/* of the last one that was asked for */
 };
 
 struct guest {
@@ -64,6 +65,7 @@ static void *files_main(void *arg)
 		struct ipc_files_rsp rsp = { 0 };
 		int node = -1;
 
+		f->gpu = req.gpu;
 		if (fake_fail())
 			rsp.error = -EACCES;
 		else
@@ -512,6 +514,26 @@ static void dropped_while_it_is_used(void **state)
 	assert_int_equal(call_destroy(5), XENUSERPTR_STATUS_OK);
 }
 
+/* The broker is asked for a file of the GPU that the program chose. */
+static void each_vm_on_its_gpu(void **state)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_VM_CREATE };
+
+	(void)state;
+	req.op.vm_create.vm_id = 3;
+	req.op.vm_create.gpu = 1;
+	assert_int_equal(call(&req), XENUSERPTR_STATUS_OK);
+	assert_int_equal(files.gpu, 1);
+	req.op.vm_create.vm_id = 4;
+	req.op.vm_create.gpu = 0;
+	assert_int_equal(call(&req), XENUSERPTR_STATUS_OK);
+	assert_int_equal(files.gpu, 0);
+	req.op.vm_create.vm_id = 5;
+	req.op.vm_create.gpu = 2;
+	assert_int_equal(call(&req), XENUSERPTR_STATUS_INVALID);
+	assert_int_equal(fake_gpu.vms, 2);
+}
+
 #define route_test(name) \
 	cmocka_unit_test_setup_teardown(name, route_setup, route_teardown)
 
@@ -527,6 +549,7 @@ int main(void)
 		route_test(a_chain_that_bites_its_tail),
 		route_test(the_end_closes_all),
 		route_test(dropped_while_it_is_used),
+		route_test(each_vm_on_its_gpu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,11 +6,14 @@
 #include "cm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +27,13 @@
 
 #define TALKER	1U	/* devid */
 #define MORTAL	2U
+#define ASKER	3U
 #define REASON	"could not"
 #define ROUNDS	16U	/* of the loop: fewer than messages that fit in */
 
+#define OTHER_GPU "/dev/full"
+
+static const struct gpu_ops other_ops = { .driver = "other" };
 static struct broker broker;
 static unsigned int nr_gone;
 static struct ipc_report gone_report;
@@ -37,11 +44,13 @@ static int gone_code;
 int gpu_select(const char *key, char *path, size_t size,
 	       const struct gpu_ops **ops)
 {
-	(void)key;
-	path[0] = '\0';
-	(void)size;
-	*ops = &fake_gpu_ops;
-	return eventfd(0, EFD_CLOEXEC);
+	int node;
+
+	/* Devices that each machine has; OTHER_GPU is of another driver. */
+	snprintf(path, size, "%s", key);
+	*ops = strcmp(key, OTHER_GPU) ? &fake_gpu_ops : &other_ops;
+	node = open(path, O_RDWR | O_CLOEXEC);
+	return node < 0 ? -errno : node;
 }
 
 const struct gpu_ops *gpu_find_ops(const char *driver)
@@ -95,6 +104,43 @@ void control_answer(struct device *device, const struct ipc_report *report)
 
 /* ---- the workers ---- */
 
+/* Asks for a GPU; the device that it got, or 0 and *@error. */
+static dev_t ask_gpu(uint32_t gpu, int *error)
+{
+	const struct ipc_files_req req = { .what = IPC_FILES_OPEN_GPU,
+					   .gpu = gpu };
+	struct ipc_files_rsp rsp = { 0 };
+	struct stat status;
+	int node;
+
+	if (ipc_send(IPC_FD_FILES, &req, sizeof(req), NULL, 0) ||
+	    ipc_recv(IPC_FD_FILES, &rsp, sizeof(rsp), &node, 1) != 1 ||
+	    fstat(node, &status)) {
+		*error = rsp.error;
+		return 0;
+	}
+	*error = 0;
+	return status.st_rdev;
+}
+
+/* Two there are, and they differ; what is said of more is checked. */
+static bool gpus_are_right(void)
+{
+	static const uint32_t none[] = { 2, XENUSERPTR_MAX_GPUS, UINT32_MAX };
+	dev_t first, second;
+	size_t i;
+	int error;
+
+	first = ask_gpu(0, &error);
+	second = ask_gpu(1, &error);
+	if (!first || !second || first == second)
+		return false;
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (ask_gpu(none[i], &error) || error != -ENODEV)
+			return false;
+	return true;
+}
+
 static int worker_main(void)
 {
 	struct ipc_report report = { .type = IPC_REPORT_FAILED, .error = -EIO };
@@ -105,6 +151,8 @@ static int worker_main(void)
 		     IPC_START_NR_FDS) != IPC_START_NR_FDS)
 		return 1;
 	strcpy(report.text, REASON);
+	if (start.devid == ASKER)
+		return start.nr_gpus == 2 && gpus_are_right() ? 9 : 3;
 	do {
 		if (ipc_send(IPC_FD_CONTROL, &report, sizeof(report), NULL, 0))
 			return 2;
@@ -112,17 +160,26 @@ static int worker_main(void)
 	return 7;
 }
 
-static void device_start(struct device *device, uint32_t devid)
+static int device_try(struct device *device, uint32_t devid, const char *keys,
+		      const char **why)
 {
 	struct ipc_frontend frontend = { 0 };
-	const char *why = "";
 
 	memset(device, 0, sizeof(*device));
 	device->broker = &broker;
 	device->devid = devid;
 	device->control = device->files = device->asker = -1;
 	memset(device->kept, -1, sizeof(device->kept));
-	assert_int_equal(worker_spawn(device, &frontend, &why), 0);
+	assert_int_equal(config_parse_gpus(keys, &device->config.gpus), 0);
+	return worker_spawn(device, &frontend, why);
+}
+
+static void device_start(struct device *device, uint32_t devid,
+			 const char *keys)
+{
+	const char *why = "";
+
+	assert_int_equal(device_try(device, devid, keys, &why), 0);
 }
 
 static int octets_waiting(int sock)
@@ -150,16 +207,10 @@ static void test_one_talks_the_other_ends(void **state)
 	struct device talker, mortal;
 	unsigned int nr;
 	siginfo_t info;
-	sigset_t set;
 
 	(void)state;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
-	assert_true(sd_event_new(&broker.loop) >= 0);
-	broker.lock = eventfd(0, EFD_CLOEXEC);
-	device_start(&talker, TALKER);
-	device_start(&mortal, MORTAL);
+	device_start(&talker, TALKER, "/dev/null");
+	device_start(&mortal, MORTAL, "/dev/null");
 	/* It has ended, and the other one has said as much as there is room for. */
 	assert_int_equal(waitid(P_PID, (id_t)mortal.pid, &info,
 				WEXITED | WNOWAIT), 0);
@@ -175,14 +226,85 @@ static void test_one_talks_the_other_ends(void **state)
 	worker_kill(&talker);
 	worker_forget(&talker);
 	worker_forget(&mortal);
+}
+
+/* A worker gets files of the GPUs of its device, and of no other. */
+static void test_files_of_each_gpu(void **state)
+{
+	struct device asker;
+	unsigned int nr;
+
+	(void)state;
+	device_start(&asker, ASKER, "/dev/null,/dev/zero");
+	for (nr = 0; nr < ROUNDS && !nr_gone; nr++)
+		assert_true(sd_event_run(broker.loop, 5000000) >= 0);
+	assert_int_equal(nr_gone, 1);
+	assert_int_equal(gone_code, 9);
+	worker_forget(&asker);
+}
+
+static void test_gpus_that_do_not_fit(void **state)
+{
+	static const struct {
+		const char *keys;
+		int error;
+		const char *why;
+	} bad[] = {
+		{ "/dev/null,/dev/zero,/dev/../dev/null", -EEXIST,
+		  "a GPU is named twice" },
+		{ "/dev/null,/dev/full", -EXDEV,
+		  "the GPUs have different drivers" },
+		{ "/dev/null,/dev/nothing", -ENOENT, "GPU" },
+		{ "/dev/nothing", -ENOENT, "GPU" },
+	};
+	int before = eventfd(0, EFD_CLOEXEC), after;
+	struct device device;
+	const char *why;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(device_try(&device, MORTAL, bad[i].keys, &why),
+				 bad[i].error);
+		assert_string_equal(why, bad[i].why);
+	}
+	/* Nothing was left open. */
+	close(before);
+	after = eventfd(0, EFD_CLOEXEC);
+	assert_int_equal(after, before);
+	close(after);
+}
+
+static int setup(void **state)
+{
+	sigset_t set;
+
+	(void)state;
+	nr_gone = 0;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	assert_true(sd_event_new(&broker.loop) >= 0);
+	broker.lock = eventfd(0, EFD_CLOEXEC);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
 	sd_event_unref(broker.loop);
 	close(broker.lock);
+	return 0;
 }
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_talks_the_other_ends),
+		T(test_one_talks_the_other_ends),
+		T(test_files_of_each_gpu),
+		T(test_gpus_that_do_not_fit),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "--worker"))

@@ -73,6 +73,25 @@ static int attach_parse_quota(struct attach *attach, unsigned int index,
 	}
 }
 
+static int attach_parse_gpus(struct attach *attach, const char *value)
+{
+	struct config_gpus gpus;
+
+	if (strlen(value) >= CONFIG_GPUS_LEN)
+		return ctl_error(CTL_USAGE, "gpu: too long");
+	switch (config_parse_gpus(value, &gpus)) {
+	case 0:
+		return attach_put_key(attach, "gpu", value);
+	case -E2BIG:
+		return ctl_error(CTL_USAGE, "gpu: more than %u",
+				 XENUSERPTR_MAX_GPUS);
+	case -EEXIST:
+		return ctl_error(CTL_USAGE, "gpu: one stands there twice");
+	default:
+		return ctl_error(CTL_USAGE, "gpu: one is empty or too long");
+	}
+}
+
 static int attach_parse_key(struct attach *attach, const char *key,
 			    const char *value)
 {
@@ -86,9 +105,7 @@ static int attach_parse_key(struct attach *attach, const char *key,
 		       attach_put_key(attach, key, value) :
 		       ctl_error(CTL_USAGE, "policy: manual, first-use, hint or pressure");
 	if (!strcmp(key, "gpu"))
-		return strlen(value) < CONFIG_GPU_LEN ?
-		       attach_put_key(attach, key, value) :
-		       ctl_error(CTL_USAGE, "gpu: too long");
+		return attach_parse_gpus(attach, value);
 	if (!strcmp(key, "devid")) {
 		if (number_parse(value, ATTACH_MAX_DEVID, &number))
 			return ctl_error(CTL_USAGE, "devid: not a number up to %u",

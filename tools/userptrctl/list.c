@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config.h"
 #include "number.h"
 
 struct list {
@@ -25,6 +26,27 @@ static uint64_t list_state(struct ctl *ctl, const char *dir)
 	return state;
 }
 
+/* As it was attached: "gpu" is the first, "gpus" are all. */
+static void list_put_gpus(struct list *list, const struct ctl_device *device,
+			  struct json_object *object)
+{
+	struct json_object *names = json_object_new_array();
+	char text[STORE_TEXT_LEN];
+	struct config_gpus gpus;
+	uint32_t i;
+
+	if (store_read(list->ctl->xs, device->libxl, "gpu", text,
+		       sizeof(text)) || !*text ||
+	    config_parse_gpus(text, &gpus))
+		gpus = (struct config_gpus){ .nr = 1, .key[0] = "first" };
+	for (i = 0; i < gpus.nr; i++)
+		json_object_array_add(names,
+				      json_object_new_string(gpus.key[i]));
+	json_object_object_add(object, "gpu",
+			       json_object_new_string(gpus.key[0]));
+	json_object_object_add(object, "gpus", names);
+}
+
 static void list_put(struct list *list, const struct ctl_device *device)
 {
 	struct json_object *object = json_object_new_object();
@@ -32,17 +54,14 @@ static void list_put(struct list *list, const struct ctl_device *device)
 						       device->back));
 	const char *front = store_state_name(list_state(list->ctl,
 							device->front));
-	char gpu[STORE_TEXT_LEN];
 
-	if (store_read(list->ctl->xs, device->libxl, "gpu", gpu, sizeof(gpu)))
-		snprintf(gpu, sizeof(gpu), "first");
 	json_object_object_add(object, "domid",
 			       json_object_new_uint64(device->domid));
 	json_object_object_add(object, "devid",
 			       json_object_new_uint64(device->devid));
 	json_object_object_add(object, "backend",
 			       json_object_new_uint64(device->backend));
-	json_object_object_add(object, "gpu", json_object_new_string(gpu));
+	list_put_gpus(list, device, object);
 	json_object_object_add(object, "backend-state",
 			       json_object_new_string(back));
 	json_object_object_add(object, "frontend-state",
@@ -76,6 +95,21 @@ static const char *list_get(struct json_object *device, const char *key)
 	return json_object_get_string(json_object_object_get(device, key));
 }
 
+/* All GPUs, "," between. */
+static const char *list_gpus(struct json_object *device, char *text,
+			     size_t size)
+{
+	struct json_object *gpus = json_object_object_get(device, "gpus");
+	size_t i, used = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < json_object_array_length(gpus) && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s",
+					 i ? "," : "", json_object_get_string(
+					 json_object_array_get_idx(gpus, i)));
+	return text;
+}
+
 static void list_print(struct json_object *devices)
 {
 	size_t i;
@@ -85,10 +119,12 @@ static void list_print(struct json_object *devices)
 	for (i = 0; i < json_object_array_length(devices); i++) {
 		struct json_object *device = json_object_array_get_idx(devices,
 								       i);
+		char gpus[STORE_TEXT_LEN];
 
 		printf("%-6s %-6s %-8s %-20s %-14s %s\n",
 		       list_get(device, "domid"), list_get(device, "devid"),
-		       list_get(device, "backend"), list_get(device, "gpu"),
+		       list_get(device, "backend"),
+		       list_gpus(device, gpus, sizeof(gpus)),
 		       list_get(device, "backend-state"),
 		       list_get(device, "frontend-state"));
 	}

@@ -57,7 +57,7 @@ static void ctl_help(FILE *out)
 	      "attach  give a guest a userptr device; prints its number. Keys:\n"
 	      "          devid=N        number of the device (default: the first free one)\n"
 	      "          backend=DOMAIN the domain with the GPU (default: this one)\n"
-	      "          gpu=WHICH      PCI address or render node (default: the first)\n"
+	      "          gpu=WHICH,...  PCI addresses or render nodes (default: the first)\n"
 	      "          max-pages=N max-objects=N max-vms=N max-mappings=N max-jobs=N\n"
 	      "          max-vram=OCTETS    quotas; see userptrctl(8)\n"
 	      "          policy=NAME kill-ms=N lost-ms=N copy-ms=N trace=N    of moving memory\n"

@@ -56,15 +56,27 @@ static const char *stat_text(struct json_object *object, const char *key)
 	return text ? text : "-";
 }
 
+static void stat_print_gpus(struct json_object *gpus)
+{
+	size_t i, nr = json_object_is_type(gpus, json_type_array) ?
+		       json_object_array_length(gpus) : 0;
+
+	for (i = 0; i < nr; i++)
+		printf("%s%s", i ? ", " : "", json_object_get_string(
+				json_object_array_get_idx(gpus, i)));
+	if (!nr)
+		putchar('-');
+}
+
 static void stat_print(struct json_object *device)
 {
 	struct json_object *counters;
 	size_t i;
 
-	printf("domain %s device %s: %s, GPU %s (%s)\n",
-	       stat_text(device, "domid"), stat_text(device, "devid"),
-	       stat_text(device, "state"), stat_text(device, "gpu"),
-	       stat_text(device, "driver"));
+	printf("domain %s device %s: %s, GPU ", stat_text(device, "domid"),
+	       stat_text(device, "devid"), stat_text(device, "state"));
+	stat_print_gpus(json_object_object_get(device, "gpus"));
+	printf(" (%s)\n", stat_text(device, "driver"));
 	counters = json_object_object_get(device, "counters");
 	for (i = 0; counters &&
 	     i < sizeof(stat_words) / sizeof(stat_words[0]); i++)
