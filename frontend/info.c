@@ -47,6 +47,7 @@ static void info_fill_device(struct drm_xen_userptr_info *info,
 	info->features = info_features(conn->device.features);
 	info->va_bits = conn->device.va_bits;
 	info->nr_engines = conn->device.nr_engines;
+	info->nr_gpus = conn->nr_gpus;
 	info->max_ranges = XU_MAX_RANGES;
 	info->quarantined_pages = xu_quarantine_pages();
 }

@@ -181,7 +181,7 @@ static struct xu_vm *vm_alloc(struct xu_conn *conn, struct xu_file *xf)
 }
 
 /* Returns with a reference for the caller; another one lasts until GONE. */
-static int vm_register(struct xu_vm *vm)
+static int vm_register(struct xu_vm *vm, u32 gpu)
 {
 	struct xu_conn *conn = vm->conn;
 	int err;
@@ -193,6 +193,7 @@ static int vm_register(struct xu_vm *vm)
 		return err;
 	vm->req.pkt.operation = XENUSERPTR_OP_VM_CREATE;
 	vm->req.pkt.op.vm_create.vm_id = vm->id;
+	vm->req.pkt.op.vm_create.gpu = gpu;
 	vm->req.done = vm_create_done;
 	xu_vm_get(vm); /* until GONE */
 	xu_vm_get(vm); /* until the answer */
@@ -219,13 +220,17 @@ int xu_vm_create_ioctl(struct drm_device *drm, void *data,
 	struct xu_vm *vm;
 	int err;
 
-	if (args->flags)
+	if (args->flags || args->pad)
 		return -EINVAL;
 	conn = xu_conn_get_ready(to_xu_device(drm));
 	if (!conn)
 		return -ENODEV;
+	if (args->gpu >= conn->nr_gpus) {
+		xu_conn_put(conn);
+		return -EINVAL;
+	}
 	vm = vm_alloc(conn, xf);
-	err = vm ? vm_register(vm) : -ENOMEM;
+	err = vm ? vm_register(vm, args->gpu) : -ENOMEM;
 	if (err)
 		goto put;
 	err = xu_fault() ? -ENOMEM :

@@ -127,6 +127,7 @@ struct xu_conn {
 	int broken;			/* 0, or why it cannot be used */
 
 	bool can_trim, can_discard;	/* the backend takes OBJ_TRIM, with DISCARD */
+	u32 nr_gpus;			/* of the backend, at least 1 */
 	u32 nr_ring_pages;
 	void *ring_pages;
 	grant_ref_t ring_gref[XU_MAX_RING_PAGES];

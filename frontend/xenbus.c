@@ -194,6 +194,9 @@ static int conn_offer(struct xu_device *xd)
 					      XENUSERPTR_FIELD_TRIM, 0);
 	conn->can_discard = xenbus_read_unsigned(xdev->otherend,
 						 XENUSERPTR_FIELD_DISCARD, 0);
+	conn->nr_gpus = clamp(xenbus_read_unsigned(xdev->otherend,
+						   XENUSERPTR_FIELD_GPUS, 1),
+			      1U, XENUSERPTR_MAX_GPUS);
 	spin_lock(&xd->conn_lock);
 	old = xd->conn; /* one that breaks by itself may not be closed yet */
 	xd->conn = conn;

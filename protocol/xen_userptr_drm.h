@@ -77,18 +77,31 @@ struct drm_xen_userptr_info {
 	__u32 max_ranges;
 	/** @max_bind_ops: (out) operations of one VM_BIND */
 	__u32 max_bind_ops;
+	/**
+	 * @nr_gpus: (out) GPUs of this device; all are as this struct says but
+	 * for the name. 0: an older driver, there is one
+	 */
+	__u32 nr_gpus;
+	/** @pad: (out) zero */
+	__u32 pad;
 };
 
 /**
  * struct drm_xen_userptr_vm_create - make a GPU address space
  *
- * It belongs to the open file. Errors: -EDQUOT, -ENOMEM, -ENODEV.
+ * It belongs to the open file. Objects belong to the device: they may be bound
+ * in address spaces of all its GPUs. Errors: -EINVAL (also: no such GPU),
+ * -EDQUOT, -ENOMEM, -ENODEV. A driver whose INFO has no nr_gpus ignores @gpu.
  */
 struct drm_xen_userptr_vm_create {
 	/** @flags: must be zero */
 	__u32 flags;
 	/** @vm_id: (out) */
 	__u32 vm_id;
+	/** @gpu: on which GPU, 0 to nr_gpus of INFO - 1 */
+	__u32 gpu;
+	/** @pad: must be zero */
+	__u32 pad;
 };
 
 /**

@@ -100,7 +100,11 @@ int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info)
 	int ret = xuptr_ioctl(device, DRM_IOCTL_XEN_USERPTR_INFO, &raw);
 
 	_Static_assert(sizeof(raw) == sizeof(*info), "struct xuptr_info follows the uAPI");
-	if (!ret)
-		memcpy(info, &raw, sizeof(raw));
-	return ret;
+	if (ret)
+		return ret;
+	/* A driver that does not tell has one. */
+	if (!raw.nr_gpus)
+		raw.nr_gpus = 1;
+	memcpy(info, &raw, sizeof(raw));
+	return 0;
 }

@@ -7,7 +7,12 @@
 
 int xuptr_vm_create(struct xuptr_device *device, uint32_t *vm)
 {
-	struct drm_xen_userptr_vm_create arg = { 0 };
+	return xuptr_vm_create_on(device, 0, vm);
+}
+
+int xuptr_vm_create_on(struct xuptr_device *device, uint32_t gpu, uint32_t *vm)
+{
+	struct drm_xen_userptr_vm_create arg = { .gpu = gpu };
 	int ret = xuptr_ioctl(device, DRM_IOCTL_XEN_USERPTR_VM_CREATE, &arg);
 
 	if (!ret)

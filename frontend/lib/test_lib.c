@@ -24,7 +24,9 @@ static struct {
 		struct drm_xen_userptr_vm_bind bind;
 		struct drm_xen_userptr_exec exec;
 		struct drm_xen_userptr_lost lost;
+		struct drm_xen_userptr_vm_create vm_create;
 	} in;
+	uint32_t nr_gpus;	/* what INFO says */
 	struct drm_xen_userptr_range ranges[2];
 	struct drm_xen_userptr_bind_op ops[2];
 	struct drm_xen_userptr_sync syncs[2];
@@ -74,6 +76,12 @@ static void take_lost(struct drm_xen_userptr_lost *lost)
 	lost->length = 4096;
 }
 
+static void take_vm_create(struct drm_xen_userptr_vm_create *create)
+{
+	fake.in.vm_create = *create;
+	create->vm_id = 23;
+}
+
 int __wrap_drmIoctl(int fd, unsigned long request, void *arg)
 {
 	assert_int_equal(fd, 42);
@@ -87,6 +95,10 @@ int __wrap_drmIoctl(int fd, unsigned long request, void *arg)
 		take_exec(arg);
 	else if (request == DRM_IOCTL_XEN_USERPTR_LOST)
 		take_lost(arg);
+	else if (request == DRM_IOCTL_XEN_USERPTR_VM_CREATE)
+		take_vm_create(arg);
+	else if (request == DRM_IOCTL_XEN_USERPTR_INFO)
+		((struct drm_xen_userptr_info *)arg)->nr_gpus = fake.nr_gpus;
 	errno = fake.error;
 	return fake.error ? -1 : 0;
 }
@@ -99,6 +111,35 @@ static int setup(void **state)
 	memset(&fake, 0, sizeof(fake));
 	fail_calloc = 0;
 	return 0;
+}
+
+static void vm_create_passes_the_gpu(void **state)
+{
+	uint32_t vm = 5;
+
+	(void)state;
+	assert_int_equal(xuptr_vm_create_on(&device, 3, &vm), 0);
+	assert_int_equal(vm, 23);
+	assert_int_equal(fake.in.vm_create.gpu, 3);
+	assert_int_equal(xuptr_vm_create(&device, &vm), 0);
+	assert_int_equal(fake.in.vm_create.gpu, 0);
+	fake.error = EINVAL;
+	vm = 5;
+	assert_int_equal(xuptr_vm_create_on(&device, 4, &vm), -EINVAL);
+	assert_int_equal(vm, 5);
+}
+
+/* A driver that does not say how many has one. */
+static void info_counts_gpus(void **state)
+{
+	struct xuptr_info info;
+
+	(void)state;
+	assert_int_equal(xuptr_get_info(&device, &info), 0);
+	assert_int_equal(info.nr_gpus, 1);
+	fake.nr_gpus = 2;
+	assert_int_equal(xuptr_get_info(&device, &info), 0);
+	assert_int_equal(info.nr_gpus, 2);
 }
 
 static void register_passes_ranges(void **state)
@@ -260,6 +301,8 @@ static void lost_signal_sets_the_descriptor_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(vm_create_passes_the_gpu, setup),
+		cmocka_unit_test_setup(info_counts_gpus, setup),
 		cmocka_unit_test_setup(register_passes_ranges, setup),
 		cmocka_unit_test_setup(register_reports_the_range, setup),
 		cmocka_unit_test_setup(register_nothing, setup),

@@ -57,6 +57,8 @@ struct xuptr_info {
 	uint32_t max_jobs;
 	uint32_t max_ranges;
 	uint32_t max_bind_ops;
+	uint32_t nr_gpus;	/* at least 1 */
+	uint32_t pad;
 };
 
 #define XUPTR_FEATURE_READONLY	(1ULL << 0)
@@ -98,6 +100,15 @@ int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info);
  * -ENOMEM, -ENODEV.
  */
 int xuptr_vm_create(struct xuptr_device *device, uint32_t *vm);
+
+/**
+ * xuptr_vm_create_on() - make an address space of one of the device's GPUs
+ * @gpu: 0 to nr_gpus of xuptr_get_info() - 1; xuptr_vm_create() takes 0
+ *
+ * Objects belong to the device: each may be mapped in address spaces of all
+ * its GPUs. Errors: -EINVAL (no such GPU), and as xuptr_vm_create().
+ */
+int xuptr_vm_create_on(struct xuptr_device *device, uint32_t gpu, uint32_t *vm);
 
 /** xuptr_vm_destroy() - its jobs end with -ECANCELED. Errors: -ENOENT */
 int xuptr_vm_destroy(struct xuptr_device *device, uint32_t vm);
