@@ -286,6 +286,7 @@ struct sg_vm {
 
 	spinlock_t state_lock;		/* all below */
 	bool stop;
+	bool slow;			/* a stop takes its time */
 	bool dead;			/* no name any more: end all jobs */
 	unsigned int running;
 	unsigned int stalled;
@@ -298,6 +299,7 @@ struct sg_vm {
 	u64 stop_seqno;
 	u64 stop_context;
 	wait_queue_head_t stopped_wq;
+	struct delayed_work slow_work;	/* holds a reference while it is queued */
 };
 
 #define to_sg_vm(g)	container_of(g, struct sg_vm, base)
@@ -308,6 +310,7 @@ void sg_vm_close(struct sg_vm *vm);
 /* Called without locks whenever vm->running dropped or vm->stop changed. */
 void sg_vm_stop_changed(struct sg_vm *vm);
 extern atomic_t sg_live_vms;
+extern unsigned int sg_slow_stop_ms;
 extern wait_queue_head_t sg_live_wq;
 int sg_ioctl_vm_create(struct drm_device *, void *, struct drm_file *);
 int sg_ioctl_vm_destroy(struct drm_device *, void *, struct drm_file *);

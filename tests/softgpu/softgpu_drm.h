@@ -184,7 +184,12 @@ struct drm_softgpu_counters {
 #define DRM_SOFTGPU_SWITCH_FAIL_COPY	(1 << 4)
 /** jobs of the copy engine begin and make no progress */
 #define DRM_SOFTGPU_SWITCH_HANG_COPY	(1 << 5)
-#define DRM_SOFTGPU_SWITCH_ALL		((1 << 6) - 1)
+/**
+ * STOP takes effect slow_stop_ms (of the module; 0: never) later, even if nothing
+ * runs, or at a KILL
+ */
+#define DRM_SOFTGPU_SWITCH_SLOW_STOP	(1 << 6)
+#define DRM_SOFTGPU_SWITCH_ALL		((1 << 7) - 1)
 
 /**
  * struct drm_softgpu_switch - read or change the test switches of the device.

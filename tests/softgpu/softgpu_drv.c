@@ -30,6 +30,11 @@ unsigned int sg_job_timeout_ms = 10000;
 module_param_named(job_timeout_ms, sg_job_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(job_timeout_ms, "running time after which a job fails");
 
+unsigned int sg_slow_stop_ms;
+module_param_named(slow_stop_ms, sg_slow_stop_ms, uint, 0644);
+MODULE_PARM_DESC(slow_stop_ms,
+		 "how long a stop takes with SWITCH_SLOW_STOP, 0: until a kill");
+
 unsigned int sg_stop_timeout_ms = 60000;
 module_param_named(stop_timeout_ms, sg_stop_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(stop_timeout_ms,

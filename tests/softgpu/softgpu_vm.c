@@ -13,6 +13,9 @@
 
 #include "softgpu.h"
 
+#define CREATE_TRACE_POINTS
+#include "softgpu_trace.h"
+
 atomic_t sg_live_vms = ATOMIC_INIT(0);
 DECLARE_WAIT_QUEUE_HEAD(sg_live_wq);
 
@@ -78,6 +81,42 @@ fini_queues:
 	return err;
 }
 
+/* state_lock held. */
+static bool vm_stop_is_done(const struct sg_vm *vm)
+{
+	return !vm->running && !vm->slow;
+}
+
+static void vm_slow_work(struct work_struct *work)
+{
+	struct sg_vm *vm = container_of(to_delayed_work(work), struct sg_vm,
+					slow_work);
+
+	spin_lock(&vm->state_lock);
+	vm->slow = false;
+	spin_unlock(&vm->state_lock);
+	sg_vm_stop_changed(vm);
+	sg_vm_put(vm);
+}
+
+static void vm_slow_start(struct sg_vm *vm)
+{
+	unsigned int ms = READ_ONCE(sg_slow_stop_ms);
+
+	if (!ms)
+		return;
+	kref_get(&vm->ref);
+	if (mod_delayed_work(sg_free_wq, &vm->slow_work, msecs_to_jiffies(ms)))
+		sg_vm_put(vm);
+}
+
+/* Nothing waits for it any more. The caller holds a reference of its own. */
+static void vm_slow_end(struct sg_vm *vm)
+{
+	if (cancel_delayed_work(&vm->slow_work))
+		sg_vm_put(vm);
+}
+
 static void vm_init_fields(struct sg_vm *vm, struct sg_device *sdev)
 {
 	vm->sdev = sdev;
@@ -86,6 +125,7 @@ static void vm_init_fields(struct sg_vm *vm, struct sg_device *sdev)
 	rwlock_init(&vm->pt_lock);
 	spin_lock_init(&vm->state_lock);
 	init_waitqueue_head(&vm->stopped_wq);
+	INIT_DELAYED_WORK(&vm->slow_work, vm_slow_work);
 	vm->stop_context = dma_fence_context_alloc(1);
 	sg_tlb_reset(vm);
 }
@@ -131,6 +171,7 @@ void sg_vm_close(struct sg_vm *vm)
 	vm->dead = true;
 	vm->stop = false;
 	spin_unlock(&vm->state_lock);
+	vm_slow_end(vm);
 	sg_vm_stop_changed(vm);
 	sg_engines_kick(vm->sdev);
 	sg_vm_put(vm);
@@ -199,7 +240,7 @@ static u32 vm_state(const struct sg_vm *vm)
 
 	if (vm->stop)
 		state |= DRM_SOFTGPU_VM_STOP_REQUESTED;
-	if (vm->stop && !vm->running)
+	if (vm->stop && vm_stop_is_done(vm))
 		state |= DRM_SOFTGPU_VM_STOPPED;
 	if (vm->stalled)
 		state |= DRM_SOFTGPU_VM_STALLED;
@@ -240,13 +281,14 @@ void sg_vm_stop_changed(struct sg_vm *vm)
 	struct dma_fence *fence = NULL;
 
 	spin_lock(&vm->state_lock);
-	if (!vm->stop || !vm->running) {
+	if (!vm->stop || vm_stop_is_done(vm)) {
 		fence = vm->stop_fence;
 		vm->stop_fence = NULL;
 	}
 	spin_unlock(&vm->state_lock);
 	wake_up_all(&vm->stopped_wq);
 	if (fence) {
+		trace_softgpu_stopped(vm);
 		sg_fence_done(fence, 0);
 		dma_fence_put(fence);
 	}
@@ -257,10 +299,14 @@ static void vm_set_stop(struct sg_vm *vm, struct dma_fence *fence,
 			struct drm_syncobj *syncobj)
 {
 	struct dma_fence *out = NULL;
+	bool slow;
 
+	trace_softgpu_stop(vm);
 	spin_lock(&vm->state_lock);
 	if (!vm->stop)
 		sg_count(vm->sdev, stops, 1);
+	slow = !vm->stop && sg_switched(vm->sdev, DRM_SOFTGPU_SWITCH_SLOW_STOP);
+	vm->slow |= slow;
 	vm->stop = true;
 	if (fence && !vm->stop_fence)
 		vm->stop_fence = dma_fence_get(fence);
@@ -271,6 +317,8 @@ static void vm_set_stop(struct sg_vm *vm, struct dma_fence *fence,
 		drm_syncobj_replace_fence(syncobj, out);
 		dma_fence_put(out);
 	}
+	if (slow)
+		vm_slow_start(vm);
 	sg_vm_stop_changed(vm);
 }
 
@@ -309,7 +357,7 @@ static bool vm_stopped(struct sg_vm *vm)
 	bool stopped;
 
 	spin_lock(&vm->state_lock);
-	stopped = !vm->stop || !vm->running;
+	stopped = !vm->stop || vm_stop_is_done(vm);
 	spin_unlock(&vm->state_lock);
 	return stopped;
 }
@@ -334,7 +382,9 @@ static int vm_resume(struct sg_vm *vm)
 {
 	spin_lock(&vm->state_lock);
 	vm->stop = false;
+	vm->slow = false;
 	spin_unlock(&vm->state_lock);
+	vm_slow_end(vm);
 	sg_vm_stop_changed(vm);
 	sg_engines_kick(vm->sdev);
 	return 0;
@@ -344,7 +394,10 @@ static int vm_kill(struct sg_vm *vm)
 {
 	spin_lock(&vm->state_lock);
 	vm->kill_seq = vm->job_seq;
+	if (!sg_switched(vm->sdev, DRM_SOFTGPU_SWITCH_IGNORE_KILL))
+		vm->slow = false;
 	spin_unlock(&vm->state_lock);
+	sg_vm_stop_changed(vm);
 	sg_engines_kick(vm->sdev);
 	return 0;
 }

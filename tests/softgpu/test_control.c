@@ -164,6 +164,27 @@ static void test_stop_fence(struct test_ctx *t)
 	buffer_destroy(t, &buf);
 }
 
+/* With the switch nothing has stopped before a KILL, though nothing runs. */
+static void test_slow_stop(struct test_ctx *t)
+{
+	uint32_t stopped;
+
+	EXPECT_EQ(t, sgt_sync_create(t->fd, &stopped), 0);
+	sgt_switch(t->fd, DRM_SOFTGPU_SWITCH_SLOW_STOP,
+		   DRM_SOFTGPU_SWITCH_SLOW_STOP);
+	EXPECT_EQ(t, sgt_vm_stop_sync(t->fd, t->vm, stopped), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, stopped, 50 * MS), -ETIME);
+	EXPECT_EQ(t, vm_state(t), DRM_SOFTGPU_VM_STOP_REQUESTED);
+	EXPECT_EQ(t, control(t, DRM_SOFTGPU_VM_KILL), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, stopped, LONG), 0);
+	EXPECT_EQ(t, wait_stopped(t, 0), 0);
+	sgt_switch(t->fd, DRM_SOFTGPU_SWITCH_SLOW_STOP, 0);
+	EXPECT_EQ(t, control(t, DRM_SOFTGPU_VM_RESUME), 0);
+	EXPECT_EQ(t, sgt_vm_stop_sync(t->fd, t->vm, stopped), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, stopped, LONG), 0);
+	sgt_sync_destroy(t->fd, stopped);
+}
+
 /* A stopped VM takes jobs and does not run them. */
 static void test_stop_queues(struct test_ctx *t)
 {
@@ -528,6 +549,7 @@ const struct test control_tests[] = {
 	{ "control-stop-resume", test_stop_resume, false },
 	{ "control-stop-rebind", test_stop_rebind, false },
 	{ "control-stop-fence", test_stop_fence, false },
+	{ "control-slow-stop", test_slow_stop, false },
 	{ "control-stop-queues", test_stop_queues, false },
 	{ "control-stop-two-gpus", test_stop_two_gpus, false },
 	{ "control-kill", test_kill, false },

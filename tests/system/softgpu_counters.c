@@ -4,7 +4,7 @@
  * misbehave.
  *
  * usage: softgpu-counters [NODE]; default: the first render node of softgpu
- *        softgpu-counters --switch [NAME]...; all others off
+ *        softgpu-counters [NODE] --switch [NAME]...; all others off
  */
 #include <err.h>
 #include <fcntl.h>
@@ -47,6 +47,7 @@ static const struct {
 	{ "ignore-kill", DRM_SOFTGPU_SWITCH_IGNORE_KILL },
 	{ "fail-copy", DRM_SOFTGPU_SWITCH_FAIL_COPY },
 	{ "hang-copy", DRM_SOFTGPU_SWITCH_HANG_COPY },
+	{ "slow-stop", DRM_SOFTGPU_SWITCH_SLOW_STOP },
 };
 
 static uint32_t switch_find(const char *name)
@@ -59,13 +60,13 @@ static uint32_t switch_find(const char *name)
 	errx(99, "no switch '%s'", name);
 }
 
-static int switches_set(char **names)
+static int switches_set(int fd, char **names)
 {
 	struct drm_softgpu_switch args = { .mask = DRM_SOFTGPU_SWITCH_ALL };
 
 	for (; *names; names++)
 		args.value |= switch_find(*names);
-	if (drmIoctl(first_node_open(), DRM_IOCTL_SOFTGPU_SWITCH, &args))
+	if (drmIoctl(fd, DRM_IOCTL_SOFTGPU_SWITCH, &args))
 		err(99, "SWITCH");
 	return 0;
 }
@@ -88,12 +89,16 @@ static int counters_print(int fd)
 
 int main(int argc, char **argv)
 {
+	bool is_named = argc > 1 && argv[1][0] == '/';
+	char **args = argv + 1 + is_named;
 	int fd;
 
-	if (argc > 1 && !strcmp(argv[1], "--switch"))
-		return switches_set(argv + 2);
-	fd = argc > 1 ? open(argv[1], O_RDWR | O_CLOEXEC) : first_node_open();
+	fd = is_named ? open(argv[1], O_RDWR | O_CLOEXEC) : first_node_open();
 	if (fd < 0)
 		err(99, "%s", argv[1]);
-	return counters_print(fd);
+	if (!*args)
+		return counters_print(fd);
+	if (strcmp(*args, "--switch"))
+		errx(99, "usage: softgpu-counters [NODE] [--switch [NAME]...]");
+	return switches_set(fd, args + 1);
 }
