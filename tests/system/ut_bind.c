@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xf86drm.h>
+
 #include "gpu_cmd.h"
 #include "ut.h"
 
@@ -258,6 +260,48 @@ static void close_unmaps(void)
 	ut_close(&b.ut);
 }
 
+static void refuse_vm(struct drm_xen_userptr_vm_create arg)
+{
+	struct ut ut;
+
+	ut_open(&ut);
+	UT_CHECK(drmIoctl(ut.fd, DRM_IOCTL_XEN_USERPTR_VM_CREATE, &arg) && errno == EINVAL,
+		 "flags %u gpu %u pad %u: %s", arg.flags, arg.gpu, arg.pad, strerror(errno));
+	ut_close(&ut);
+}
+
+static void vm_create_refused(void)
+{
+	struct drm_xen_userptr_info info;
+	struct ut ut;
+
+	ut_open(&ut);
+	UT_ERRNO(__ut_info(ut.fd, &info), 0);
+	UT_CHECK(info.nr_gpus >= 1 && !info.pad, "%u GPUs", info.nr_gpus);
+	ut_close(&ut);
+	refuse_vm((struct drm_xen_userptr_vm_create){ .flags = 1 });
+	refuse_vm((struct drm_xen_userptr_vm_create){ .pad = 1 });
+	refuse_vm((struct drm_xen_userptr_vm_create){ .gpu = UINT32_MAX });
+	refuse_vm((struct drm_xen_userptr_vm_create){ .gpu = info.nr_gpus });
+}
+
+/* A program that was built before the struct had a GPU. */
+static void vm_create_of_old(void)
+{
+	struct {
+		__u32 flags;
+		__u32 vm_id;
+	} old = { 0 };
+	unsigned long request = DRM_IOWR(DRM_COMMAND_BASE + DRM_XEN_USERPTR_VM_CREATE, old);
+	struct ut ut;
+
+	ut_open(&ut);
+	UT_CHECK(!drmIoctl(ut.fd, request, &old), "VM_CREATE: %s", strerror(errno));
+	UT_CHECK(old.vm_id && old.vm_id != ut.vm, "id %u", old.vm_id);
+	UT_ERRNO(__ut_vm_destroy(ut.fd, old.vm_id), 0);
+	ut_close(&ut);
+}
+
 const struct ut_case ut_bind_cases[] = {
 	{ "bind_unaligned_address", bind_unaligned_address },
 	{ "bind_unaligned_offset", bind_unaligned_offset },
@@ -277,6 +321,8 @@ const struct ut_case ut_bind_cases[] = {
 	{ "bind_unmap_splits", bind_unmap_splits },
 	{ "unmap_nothing", unmap_nothing },
 	{ "bind_many", bind_many },
+	{ "vm_create_refused", vm_create_refused },
+	{ "vm_create_of_old", vm_create_of_old },
 	{ "vm_destroy_unknown", vm_destroy_unknown },
 	{ "vm_belongs_to_file", vm_belongs_to_file },
 	{ "close_unmaps", close_unmaps },
