@@ -174,6 +174,19 @@ static void let_go(struct world *w, uint32_t token)
 						.token = token }));
 }
 
+/*
+ * A copy that was given up may go on after its object is no more: an importer
+ * keeps its pages. Its slot may be another object's by then.
+ */
+static void copies_orphan(struct world *w, uint32_t obj)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->nr_pending; i++)
+		if (w->pending[i].given_up && w->pending[i].op.obj == obj)
+			w->pending[i].taken = true;
+}
+
 /* The object is unbound everywhere, then it is no more. */
 static void release_object(struct world *w, const struct world_ask *a)
 {
@@ -187,6 +200,7 @@ static void release_object(struct world *w, const struct world_ask *a)
 	must(world_event(w, (struct mig_event){ .type = MIG_EV_OBJ_DEL,
 						.obj = a->obj }));
 	w->obj_pages[a->obj] = 0;
+	copies_orphan(w, a->obj);
 	for (i = 0; i < WORLD_CHUNKS; i++) {
 		struct world_chunk *c = &w->chunk[i];
 

@@ -171,9 +171,6 @@ void world_op_effect(struct world *w, struct world_op *p, bool whole)
 	if (p->taken)
 		return;
 	p->taken = true;
-	/* The object may be no more, with an importer that keeps its pages. */
-	if (p->given_up && !world_chunk(w, p->op.obj, p->op.first))
-		return;
 	c = op_chunk(w, &p->op);
 	switch (p->op.type) {
 	case MIG_OP_ALLOC:
