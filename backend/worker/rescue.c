@@ -95,10 +95,6 @@ static int rescue_init_migrator(struct worker *worker)
 {
 	struct migrator *m = &worker->migrator;
 
-	worker->env.status = worker->status;
-	worker->env.module = worker->module;
-	worker->env.max_objects = worker->start.limits.max_objects;
-	worker->env.max_vms = worker->start.limits.max_vms;
 	m->env = &worker->env;
 	m->status = worker->status;
 	m->journal = &worker->journal;
@@ -107,6 +103,17 @@ static int rescue_init_migrator(struct worker *worker)
 	m->home = rescue_home;
 	m->context = worker;
 	return migrator_init(m, &worker->start.limits, worker->move_node);
+}
+
+static int rescue_init_env(struct worker *worker)
+{
+	struct work_env *env = &worker->env;
+
+	env->status = worker->status;
+	env->module = worker->module;
+	env->max_objects = worker->start.limits.max_objects;
+	env->max_vms = worker->start.limits.max_vms;
+	return work_init(env);
 }
 
 int rescue_init(struct worker *worker, const char **why)
@@ -118,7 +125,7 @@ int rescue_init(struct worker *worker, const char **why)
 	if (ret < 0)
 		return ret;
 	*why = "cannot make what moves memory";
-	ret = work_init(&worker->env);
+	ret = rescue_init_env(worker);
 	if (!ret)
 		ret = rescue_init_migrator(worker);
 	if (ret)

@@ -85,6 +85,8 @@ int work_init(struct work_env *env)
 {
 	uint32_t i;
 
+	if (!env->max_objects || !env->max_vms)
+		return -EINVAL;
 	env->objects = calloc(env->max_objects, sizeof(*env->objects));
 	env->vms = calloc(env->max_vms, sizeof(*env->vms));
 	if (!env->objects || !env->vms) {

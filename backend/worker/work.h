@@ -39,7 +39,11 @@ struct work_env {
 	pthread_mutex_t vm_lock; /* an address space that is closed or used */
 };
 
-/** work_init() - make the tables; the fields above must be set; or -ENOMEM */
+/**
+ * work_init() - make the tables; the fields above must be set
+ *
+ * Returns 0, -EINVAL (no bounds), or -ENOMEM.
+ */
 int work_init(struct work_env *env);
 
 /** work_fini() - close everything that is still open, free the tables */

@@ -214,9 +214,21 @@ static void handle_goes_with_its_vm(void **state)
 	world_end();
 }
 
+/* Tables without room are none: ops name their objects by number. */
+static void needs_bounds(void **state)
+{
+	struct work_env none = { .max_vms = 2 };
+
+	(void)state;
+	assert_int_equal(work_init(&none), -EINVAL);
+	none = (struct work_env){ .max_objects = 4 };
+	assert_int_equal(work_init(&none), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(needs_bounds),
 		cmocka_unit_test(out_and_home),
 		cmocka_unit_test(each_call_fails),
 		cmocka_unit_test(place_stays),
