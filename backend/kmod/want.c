@@ -269,6 +269,8 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 {
 	struct back_want *want;
 
+	/* Before the record: who has read that finds it counted. */
+	atomic64_inc(&binding->lost);
 	spin_lock(&binding->record_lock);
 	want = xa_load(&binding->wants, gref);
 	if (want) {
@@ -279,7 +281,6 @@ static void back_want_lost(struct back_binding *binding, u32 gref)
 		back_record_push_locked(binding, &want->record);
 	}
 	spin_unlock(&binding->record_lock);
-	atomic64_inc(&binding->lost);
 	trace_xen_userptr_back_lost(binding->domid, gref);
 	pr_warn_ratelimited("xen_userptr_back: domain %u: want of gref %u not served, contents lost\n",
 			    binding->domid, gref);
