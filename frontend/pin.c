@@ -40,7 +40,11 @@ void xu_object_uncharge(struct xu_object *obj)
 
 static int vma_check(const struct vm_area_struct *vma, bool readonly)
 {
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+	/*
+	 * What a driver or the kernel has mapped there is not the program's to share,
+	 * be it with struct pages: the data of the vDSO, other domains' pages.
+	 */
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
 		return -EFAULT;
 	if (!(vma->vm_flags & VM_READ))
 		return -EFAULT;
