@@ -68,14 +68,6 @@ static unsigned long wrong, connections, parted;
 static bool again;
 static double end;
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static void rest(uint64_t ns)
 {
 	const struct timespec time = { .tv_nsec = (long)ns };

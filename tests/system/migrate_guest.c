@@ -78,14 +78,6 @@ static uint64_t adds, blocks;
 static bool alone;		/* the backend has gone */
 static uint64_t pause_ns = 2000000;
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 /* Leaves the page alone often enough that it can stay away for a while. */
 static void pause_some(uint64_t *random)
 {

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "mm.h"
+#include "program.h"
 
 #define PART_PAGES	512UL
 #define PART_OCTETS	(PART_PAGES * MM_PAGE)
@@ -161,14 +162,6 @@ static void advise_all(void)
 
 #define GO_PAGES	1024UL
 #define GO_PART		300UL	/* not where a chunk begins */
-
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
 
 static void unregister(void)
 {

@@ -32,14 +32,6 @@ static unsigned int nr_objects;
 static size_t pages;
 static atomic_bool stop;
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static void *adder(void *context)
 {
 	uint64_t random = *(uint64_t *)context * 2 + 1;

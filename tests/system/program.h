@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What most test programs need: calls that must work, and the time. */
+/* What most test programs need: calls that must work, the time, random numbers. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
 #include <err.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,6 +22,15 @@ static inline double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The next one of a sequence that @state, which is not 0, stands for. */
+static inline uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
 }
 
 #endif /* PROGRAM_H */
