@@ -4,13 +4,14 @@
  * in, and works on them with two threads, checking that nothing it wrote is
  * ever missing.
  *
- * rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate]]
+ * rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate | data]]
  *
  * Prints "grefs: R..." when the pages are ready, and at the end one line of
  * counts. Exits with 1 if memory did not hold what was written. FLAGS is the
  * opt-in (GNTREV_ALLOW_*), 0 for none; default: all access, and replacement. With
- * "emulate" Xen's emulator makes some of the accesses (its option hvm_fep).
- * Ends early on SIGTERM.
+ * "emulate" Xen's emulator makes some of the accesses (its option hvm_fep). With
+ * "data" no code is run from the pages: it may be gone before it is called, where
+ * contents are given up. Ends early on SIGTERM.
  */
 #include "rv-grant.h"
 
@@ -36,7 +37,7 @@ static struct rv_page *page_at[MAX_PAGES];
 static uint32_t gref_of[MAX_PAGES];
 static unsigned int nr_pages;
 static uint64_t end_ns;
-static bool emulate;
+static bool emulate, only_data;
 static atomic_bool stop;
 static atomic_ulong mismatches;
 
@@ -164,7 +165,8 @@ static void *work(void *arg)
 		touch_counters(w, n);
 		touch_vector(w, n);
 		touch_string(w, n);
-		touch_code(w, n);
+		if (!only_data)
+			touch_code(w, n);
 		if (emulate)
 			touch_emulated(w, n);
 		took = now_ns() - start;
@@ -220,12 +222,13 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 5)
-		die("usage: rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate]]");
+		die("usage: rv-guest DOMID PAGES SECONDS SEED [FLAGS [emulate | data]]");
 	domid = strtoul(argv[1], NULL, 0);
 	nr_pages = strtoul(argv[2], NULL, 0);
 	end_ns = now_ns() + strtoul(argv[3], NULL, 0) * 1000000000ULL;
 	flags = argc > 5 ? strtoul(argv[5], NULL, 0) : GNTREV_ALLOW_all | GNTREV_ALLOW_replace;
 	emulate = argc > 6 && !strcmp(argv[6], "emulate");
+	only_data = argc > 6 && !strcmp(argv[6], "data");
 	if (!nr_pages || nr_pages > MAX_PAGES)
 		die("1 to %u pages", MAX_PAGES);
 
