@@ -6,7 +6,8 @@
  * have to wait for a GPU longer than that.
  *
  * The call is made by the mover, on its way of wants: a mover that hangs does not
- * live. And when nothing has moved for a while, it disarms what is armed and home.
+ * live. And when nothing has moved for a while, it disarms what is armed and home,
+ * and gives spare VRAM back.
  * The event loop's thread only.
  */
 #include "migrator.h"

@@ -15,6 +15,7 @@
 #include "chunk.h"
 #include "ipc.h"
 #include "log.h"
+#include "mover-spare.h"
 #include "probe.h"
 #include "route.h"
 #include "vatree.h"
@@ -470,6 +471,8 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	if (m->timer < 0)
 		return -errno;
 	ret = mover_init(&m->mover, m->env, node, m->journal);
+	/* A rescuer gives all back. */
+	mover_spare_limit(&m->mover, m->core ? m->settings.vram_pages : 0);
 	m->mover.thread = &m->thread;
 	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
 }

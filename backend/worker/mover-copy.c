@@ -67,9 +67,13 @@ static int copy_by_gpu(struct mover *mover, struct move **moves, uint32_t nr)
 		return ret;
 	for (i = 0; !ret && i < nr; i++)
 		ret = copy_fill(mover, &moves[i]->op, &copies[i]);
-	if (!ret)
+	if (!ret) {
 		ret = mover->env->gpu->move->copy(mover->own, slot, copies, nr,
 						  &moves[0]->fence);
+		/* It may have begun, and be killed as what nobody can watch. */
+		if (ret)
+			mover_stop_sparing(mover);
+	}
 	if (ret) {
 		copy_slots_put(mover, slot, nr);
 		return ret;

@@ -2,7 +2,7 @@
 /*
  * What is copied stays mapped in an address space of the mover's own: an object
  * from its first copy until it is unmapped, the VRAM of a chunk from ALLOC to
- * FREE. Both go in the order of section 5 of DESIGN.md: out of the page
+ * FREE, or longer (mover-spare.h). Both go in the order of section 5 of DESIGN.md: out of the page
  * tables, then the handle. A copy that goes on faults.
  *
  * VRAM of a chunk is an object on the mover's file; each VM of the guest that
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "mover-armed.h"
+#include "mover-spare.h"
 #include "work.h"
 
 static uint64_t vram_key(const struct mig_op *op)
@@ -172,29 +173,35 @@ int mover_forget(struct mover *mover, uint32_t obj)
 
 /* ---- VRAM ---- */
 
-static int vram_add(struct mover *mover, uint64_t key, uint32_t handle,
-		    struct mover_vram **result)
+static int vram_add(struct mover *mover, struct mover_vram *vram, uint64_t key)
 {
-	struct mover_vram *vram = calloc(1, sizeof(*vram));
-
-	if (!vram)
-		return -ENOMEM;
 	vram->key = key;
-	vram->handle = handle;
 	HASH_ADD(hh, mover->vram, key, sizeof(vram->key), vram);
-	*result = vram;
-	if (hash_added(vram))
-		return 0;
-	free(vram);
-	return -ENOMEM;
+	if (!hash_added(vram))
+		return -ENOMEM;
+	mover->nr_vram += vram->nr;
+	return 0;
+}
+
+static void vram_del(struct mover *mover, struct mover_vram *vram)
+{
+	HASH_DEL(mover->vram, vram);
+	mover->nr_vram -= vram->nr;
 }
 
 int mover_adopt_vram(struct mover *mover, uint32_t obj, uint32_t first,
 		     uint32_t handle)
 {
-	struct mover_vram *vram;
+	struct mover_vram *vram = calloc(1, sizeof(*vram));
+	int ret;
 
-	return vram_add(mover, (uint64_t)obj << 32 | first, handle, &vram);
+	if (!vram)
+		return -ENOMEM;
+	vram->handle = handle;
+	ret = vram_add(mover, vram, (uint64_t)obj << 32 | first);
+	if (ret)
+		free(vram);
+	return ret;
 }
 
 static int vram_note(struct mover *mover, const struct mig_op *op,
@@ -203,96 +210,6 @@ static int vram_note(struct mover *mover, const struct mig_op *op,
 	if (!mover->journal)
 		return 0;
 	return journal_set_vram(mover->journal, op->obj, op->first, handle);
-}
-
-static void vram_del(struct mover *mover, struct mover_vram *vram)
-{
-	HASH_DEL(mover->vram, vram);
-	free(vram);
-}
-
-/* VRAM that has no place yet. */
-static int vram_make(struct mover *mover, const struct mig_op *op,
-		     struct mover_vram **vram)
-{
-	uint64_t size = (uint64_t)op->nr * XENUSERPTR_PAGE_SIZE;
-	uint32_t handle;
-	int ret;
-
-	/*
-	 * The import is what keeps the pages mapped when this process dies, and pages
-	 * that are unmapped while they are revoked lose their contents: so it is first.
-	 */
-	ret = mover_import(mover, op->obj, &handle);
-	if (ret)
-		return ret;
-	ret = mover->env->gpu->move->alloc(mover->own, size, &handle);
-	if (ret)
-		return ret;
-	ret = vram_note(mover, op, handle);
-	if (ret)
-		goto err_close;
-	ret = vram_add(mover, vram_key(op), handle, vram);
-	if (!ret)
-		return 0;
-	(void)vram_note(mover, op, 0);
-err_close:
-	mover->env->gpu->close(mover->own, handle);
-	return ret;
-}
-
-/* Forgotten, then closed: the number may be another's soon. */
-static void vram_unmake(struct mover *mover, const struct mig_op *op,
-			struct mover_vram *vram)
-{
-	if (!vram_note(mover, op, 0))
-		mover->env->gpu->close(mover->own, vram->handle);
-	vram_del(mover, vram);
-}
-
-static int vrams_place(struct mover *mover, struct mover_vram **vrams,
-		       const struct mig_op *const *ops, uint32_t nr)
-{
-	struct space_range *ranges[GPU_PLACES_MAX];
-	struct gpu_place places[GPU_PLACES_MAX];
-	uint32_t i;
-	int ret;
-
-	for (i = 0; i < nr; i++)
-		places[i] = (struct gpu_place){
-			.length = (uint64_t)ops[i]->nr * XENUSERPTR_PAGE_SIZE,
-			.handle = vrams[i]->handle,
-		};
-	ret = places_make(mover, places, ranges, nr);
-	for (i = 0; !ret && i < nr; i++)
-		vrams[i]->place = ranges[i];
-	return ret;
-}
-
-int mover_alloc(struct mover *mover, const struct mig_op *const *ops,
-		uint32_t nr)
-{
-	struct mover_vram *vrams[GPU_PLACES_MAX];
-	const struct mig_op *made[GPU_PLACES_MAX];
-	uint32_t i, nr_made = 0;
-	int ret = 0;
-
-	for (i = 0; !ret && i < nr; i++) {
-		if (mover_vram(mover, ops[i]))
-			continue;	/* allocated before a worker died */
-		made[nr_made] = ops[i];
-		ret = vram_make(mover, ops[i], &vrams[nr_made]);
-		nr_made += !ret;
-	}
-	if (!ret && nr_made)
-		ret = vrams_place(mover, vrams, made, nr_made);
-	for (i = 0; !ret && i < nr; i++)
-		ret = ram_place(mover, ops[i]->obj);
-	while (ret && nr_made--) {
-		(void)place_drop(mover, &vrams[nr_made]->place);
-		vram_unmake(mover, made[nr_made], vrams[nr_made]);
-	}
-	return ret;
 }
 
 /* A VM that is closed has closed its handles. */
@@ -313,6 +230,193 @@ static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 	}
 }
 
+/* It has no place any more. */
+static void vram_close(struct mover *mover, struct mover_vram *vram)
+{
+	vram_close_handles(mover, vram);
+	mover->env->gpu->close(mover->own, vram->handle);
+	free(vram);
+}
+
+void mover_drop_spares(struct mover *mover)
+{
+	struct mover_vram *vrams[GPU_PLACES_MAX];
+	struct space_range *ranges[GPU_PLACES_MAX];
+	uint32_t nr;
+
+	while (mover->spare) {
+		for (nr = 0; nr < GPU_PLACES_MAX; nr++) {
+			vrams[nr] = mover_spare_pop(mover);
+			if (!vrams[nr])
+				break;
+			ranges[nr] = vrams[nr]->place;
+		}
+		(void)places_drop(mover, ranges, nr);
+		while (nr--)
+			vram_close(mover, vrams[nr]);
+	}
+}
+
+void mover_stop_sparing(struct mover *mover)
+{
+	mover->max_spare = 0;
+	mover_drop_spares(mover);
+}
+
+/* What is spare goes first, where there is a limit or an end to the GPU's memory. */
+static int vram_alloc(struct mover *mover, uint32_t nr, uint32_t *handle)
+{
+	const struct gpu_move_ops *ops = mover->env->gpu->move;
+	uint64_t size = (uint64_t)nr * XENUSERPTR_PAGE_SIZE;
+	int ret;
+
+	if (!mover_spare_has_room(mover, nr))
+		mover_drop_spares(mover);
+	ret = ops->alloc(mover->own, size, handle);
+	if (!ret || !mover->spare)
+		return ret;
+	mover_drop_spares(mover);
+	return ops->alloc(mover->own, size, handle);
+}
+
+static int vram_get(struct mover *mover, uint32_t nr, struct mover_vram **vram)
+{
+	int ret;
+
+	*vram = mover_spare_take(mover, nr);
+	if (*vram)
+		return 0;
+	*vram = calloc(1, sizeof(**vram));
+	if (!*vram)
+		return -ENOMEM;
+	(*vram)->nr = nr;
+	ret = vram_alloc(mover, nr, &(*vram)->handle);
+	if (ret)
+		free(*vram);
+	return ret;
+}
+
+/* VRAM that has no place yet, unless it was spare. */
+static int vram_make(struct mover *mover, const struct mig_op *op,
+		     struct mover_vram **vram)
+{
+	uint32_t ram;
+	int ret;
+
+	/*
+	 * The import is what keeps the pages mapped when this process dies, and pages
+	 * that are unmapped while they are revoked lose their contents: so it is first.
+	 */
+	ret = mover_import(mover, op->obj, &ram);
+	if (!ret)
+		ret = vram_get(mover, op->nr, vram);
+	if (ret)
+		return ret;
+	ret = vram_note(mover, op, (*vram)->handle);
+	if (ret)
+		goto err_close;
+	ret = vram_add(mover, *vram, vram_key(op));
+	if (!ret)
+		return 0;
+	(void)vram_note(mover, op, 0);
+err_close:
+	(void)place_drop(mover, &(*vram)->place);
+	vram_close(mover, *vram);
+	return ret;
+}
+
+/* Forgotten, then closed: the number may be another's soon. */
+static void vram_unmake(struct mover *mover, const struct mig_op *op,
+			struct mover_vram *vram)
+{
+	vram_del(mover, vram);
+	if (!vram_note(mover, op, 0)) {
+		vram_close(mover, vram);
+		return;
+	}
+	vram_close_handles(mover, vram);
+	free(vram);
+}
+
+/*
+ * A VM that is closed has bindings as long as a job of it runs, which may not have
+ * ended yet: only the driver knows when nothing reaches the VRAM any more.
+ */
+static bool vram_had_by_gone(struct mover *mover, const struct mover_vram *vram)
+{
+	struct work_env *env = mover->env;
+	uint32_t vm;
+
+	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
+		if (!vram->vm_handle[vm])
+			continue;
+		if (!work_vm_get(env, vm, vram->vm_life[vm]))
+			return true;
+		work_vm_put(env);
+	}
+	return false;
+}
+
+/* Whether it stays, of no chunk. */
+static bool vram_spare(struct mover *mover, const struct mig_op *op,
+		       struct mover_vram *vram)
+{
+	if (!mover_spare_fits(mover, vram) || vram_had_by_gone(mover, vram) ||
+	    vram_note(mover, op, 0))
+		return false;
+	vram_del(mover, vram);
+	mover_spare_add(mover, vram);
+	return true;
+}
+
+static int vrams_place(struct mover *mover, struct mover_vram **vrams, uint32_t nr)
+{
+	struct space_range *ranges[GPU_PLACES_MAX];
+	struct gpu_place places[GPU_PLACES_MAX];
+	uint32_t i, nr_new = 0;
+	int ret;
+
+	for (i = 0; i < nr; i++)
+		if (!vrams[i]->place)
+			places[nr_new++] = (struct gpu_place){
+				.length = (uint64_t)vrams[i]->nr *
+					  XENUSERPTR_PAGE_SIZE,
+				.handle = vrams[i]->handle,
+			};
+	ret = nr_new ? places_make(mover, places, ranges, nr_new) : 0;
+	nr_new = 0;
+	for (i = 0; !ret && i < nr; i++)
+		if (!vrams[i]->place)
+			vrams[i]->place = ranges[nr_new++];
+	return ret;
+}
+
+int mover_alloc(struct mover *mover, const struct mig_op *const *ops,
+		uint32_t nr)
+{
+	struct mover_vram *vrams[GPU_PLACES_MAX];
+	const struct mig_op *made[GPU_PLACES_MAX];
+	uint32_t i, nr_made = 0;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++) {
+		if (mover_vram(mover, ops[i]))
+			continue;	/* allocated before a worker died */
+		made[nr_made] = ops[i];
+		ret = vram_make(mover, ops[i], &vrams[nr_made]);
+		nr_made += !ret;
+	}
+	if (!ret && nr_made)
+		ret = vrams_place(mover, vrams, nr_made);
+	for (i = 0; !ret && i < nr; i++)
+		ret = ram_place(mover, ops[i]->obj);
+	while (ret && nr_made--) {
+		(void)place_drop(mover, &vrams[nr_made]->place);
+		vram_unmake(mover, made[nr_made], vrams[nr_made]);
+	}
+	return ret;
+}
+
 void mover_free(struct mover *mover, const struct mig_op *const *ops,
 		uint32_t nr)
 {
@@ -322,15 +426,15 @@ void mover_free(struct mover *mover, const struct mig_op *const *ops,
 
 	for (i = 0; i < nr; i++) {
 		vram = mover_vram(mover, ops[i]);
+		if (vram && vram_spare(mover, ops[i], vram))
+			vram = NULL;
 		ranges[i] = vram ? vram->place : NULL;
 	}
 	(void)places_drop(mover, ranges, nr);
 	for (i = 0; i < nr; i++) {
 		vram = mover_vram(mover, ops[i]);
-		if (!vram)
-			continue;
-		vram_close_handles(mover, vram);
-		vram_unmake(mover, ops[i], vram);
+		if (vram)
+			vram_unmake(mover, ops[i], vram);
 	}
 }
 
@@ -339,8 +443,12 @@ void mover_drop_places(struct mover *mover)
 	struct mover_vram *vram, *next;
 	uint32_t obj;
 
-	HASH_ITER(hh, mover->vram, vram, next)
+	HASH_ITER(hh, mover->vram, vram, next) {
 		vram_del(mover, vram);
+		free(vram);
+	}
+	while ((vram = mover_spare_pop(mover)))
+		free(vram);
 	for (obj = 0; mover->ram && obj < mover->env->max_objects; obj++)
 		mover_armed_forget(mover, obj);
 	space_fini(&mover->space);

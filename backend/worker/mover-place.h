@@ -18,10 +18,12 @@ struct mover_ram {
 	uint32_t nr_pages;	/* that have a bit */
 };
 
-/* The VRAM of one chunk. */
+/* The VRAM of one chunk, or of none. */
 struct mover_vram {
 	UT_hash_handle hh;
 	uint64_t key;		/* obj << 32 | first page */
+	struct mover_vram *next; /* of mover.spare */
+	uint32_t nr;		/* pages; 0: another process knew */
 	uint32_t handle;
 	struct space_range *place; /* or NULL */
 	/* For the address space of that life; of an earlier one it is nothing. */
@@ -37,9 +39,13 @@ struct mover_vram {
  */
 int mover_alloc(struct mover *mover, const struct mig_op *const *ops,
 		uint32_t nr);
-/** mover_free() - give it back; nothing maps it any more. None is no error */
+/** mover_free() - nothing maps it any more; some stays as spare. None is no error */
 void mover_free(struct mover *mover, const struct mig_op *const *ops,
 		uint32_t nr);
+/** mover_drop_spares() - give back what no chunk has */
+void mover_drop_spares(struct mover *mover);
+/** mover_stop_sparing() - from here on none is kept */
+void mover_stop_sparing(struct mover *mover);
 /** mover_vram() - what mover_alloc() made, or NULL */
 struct mover_vram *mover_vram(struct mover *mover, const struct mig_op *op);
 

@@ -221,6 +221,8 @@ static void move_op(struct mover *mover, struct move *move)
 		break;
 	case MIG_OP_KILL_COPIES:
 		ret = mover->env->gpu->move->kill(mover->own);
+		/* What copies on must not meet what has its VRAM next. */
+		mover_stop_sparing(mover);
 		break;
 	case MIG_OP_CLOSE:
 		work_vm_drop(mover->env, move->op.vm, move->life);
@@ -395,6 +397,7 @@ void mover_run(void *context, struct work *work)
 		break;
 	case MOVE_REST:
 		mover_disarm_idle(mover);
+		mover_drop_spares(mover);
 		break;
 	case MOVE_FORGET:
 		move->status = move_status(mover_forget(mover, move->op.obj));

@@ -29,7 +29,7 @@ enum move_kind {
 	MOVE_OP,	/* perform op */
 	MOVE_FORGET,	/* op.obj is about to be unmapped */
 	MOVE_ALIVE,	/* a call of the module that does nothing */
-	MOVE_REST,	/* disarm what is home */
+	MOVE_REST,	/* disarm what is home, give spare VRAM back */
 };
 
 /* What a struct work of kind WORK_MOVE carries. */
@@ -60,6 +60,12 @@ struct mover {
 	struct space space;	/* of own: where what is copied has its place */
 	struct mover_ram *ram;	/* by object */
 	struct mover_vram *vram; /* hash by object and first page */
+	struct mover_vram *spare; /* list: VRAM of no chunk (mover-spare.h) */
+	uint64_t nr_vram;	/* pages of VRAM that chunks have */
+	uint64_t max_vram;	/* pages: the guest's limit */
+	uint32_t nr_spare;	/* pages */
+	uint32_t nr_spares;	/* entries of the list */
+	uint32_t max_spare;	/* 0: none is kept */
 	uint32_t nr_idle;	/* pages that are home and armed */
 	uint32_t max_idle;
 	_Atomic uint32_t copies; /* mask of slots in flight; the loop's too */

@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch times top recorder \
+DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch spare times top recorder \
 	journal rescue gate module attach ctl spawn gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
@@ -24,7 +24,7 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/alive.c \
 	backend/worker/gate.c backend/worker/mover.c \
 	backend/worker/mover-place.c backend/worker/mover-copy.c backend/worker/space.c \
-	backend/worker/mover-ops.c backend/worker/mover-armed.c backend/worker/grefs.c \
+	backend/worker/mover-ops.c backend/worker/mover-armed.c backend/worker/mover-spare.c backend/worker/grefs.c \
 	backend/worker/recorder.c backend/worker/journal.c \
 	backend/worker/jobs.c backend/xen/ring.c backend/xen/events.c \
 	backend/xen/grant.c backend/common/ipc.c $(CORE_SRCS)
@@ -33,12 +33,13 @@ DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 DT_SRCS_space := backend/worker/space.c
 DT_SRCS_grefs := backend/worker/grefs.c
 DT_SRCS_mover := tests/daemon/moverworld.c backend/worker/mover.c backend/worker/helper.c backend/worker/mover-ops.c \
-	backend/worker/mover-armed.c \
+	backend/worker/mover-armed.c backend/worker/mover-spare.c \
 	backend/worker/mover-place.c backend/worker/mover-copy.c backend/worker/space.c \
 	backend/worker/journal.c \
 	backend/worker/work.c backend/xen/grant.c backend/common/ipc.c \
 	$(CORE_SRCS)
 DT_SRCS_batch := $(DT_SRCS_mover)
+DT_SRCS_spare := $(DT_SRCS_mover)
 DT_SRCS_journal := backend/worker/journal.c $(CORE_SRCS)
 # The test has fences of its own.
 DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))

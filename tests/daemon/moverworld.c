@@ -25,6 +25,7 @@ static struct xen_userptrif_dir dir;
 unsigned int fail_nth;
 uint32_t life;
 bool has_failed;
+uint32_t chunk_first, chunk_nr;
 
 uint32_t grefs_of_object(uint32_t page)
 {
@@ -83,6 +84,8 @@ void world_make(void)
 	assert_int_equal(mover_init(&mover, &env, eventfd(0, EFD_CLOEXEC),
 				    NULL), 0);
 	mover.max_idle = 0;
+	chunk_first = FIRST;
+	chunk_nr = PAGES;
 }
 
 void world_end(void)
@@ -105,8 +108,8 @@ uint32_t run(enum mig_op_type type, uint32_t flags, struct move *out)
 	assert_non_null(move);
 	move->op.type = type;
 	move->op.obj = OBJ;
-	move->op.first = FIRST;
-	move->op.nr = PAGES;
+	move->op.first = chunk_first;
+	move->op.nr = chunk_nr;
 	move->op.flags = flags;
 	move->fence = -1;
 	move->life = life;

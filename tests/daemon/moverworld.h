@@ -18,6 +18,7 @@ extern struct mover mover;
 extern unsigned int fail_nth;	/* call of the next op that fails, 0: none */
 extern uint32_t life;		/* of the VM that ops are for */
 extern bool has_failed;
+extern uint32_t chunk_first, chunk_nr;	/* pages of the chunk that ops are for; FIRST, PAGES */
 
 void world_make(void);
 /* Nothing is left of it. */
