@@ -6,6 +6,7 @@
  *
  * A command is written to /dev/rv-pages, its result read from there:
  *   grant DOMID N    grant N pages; prints their grefs
+ *   user DOMID ADDR  the same with the writer's page at this address
  *   allow FLAGS      opt all of them in; prints the first status that is not 0
  *   alias I [DOMID]  grant page I once more, or to this domain; prints the gref
  *   peek I           the first word of page I
@@ -59,6 +60,7 @@ struct rv_page {
 	int gref, alias;	/* 0: none */
 	unsigned int domid;
 	bool away;		/* given back to Xen */
+	bool pinned;		/* a program's */
 };
 
 static DEFINE_MUTEX(lock);
@@ -77,26 +79,56 @@ static __printf(1, 2) void say(const char *format, ...)
 	va_end(ap);
 }
 
+static void page_put(struct rv_page *p)
+{
+	if (p->pinned)
+		unpin_user_page(p->page);
+	else
+		__free_page(p->page);
+}
+
+/* The page is the list's, or it is put. */
+static int page_grant(struct rv_page *p, unsigned long domid)
+{
+	p->gref = gnttab_grant_foreign_access(domid, xen_page_to_gfn(p->page), 0);
+	if (p->gref < 0) {
+		page_put(p);
+		return p->gref;
+	}
+	p->domid = domid;
+	nr_pages++;
+	say("%d ", p->gref);
+	return 0;
+}
+
 static int do_grant(unsigned long domid, unsigned long n)
 {
-	for (; n; n--) {
+	int rc = 0;
+
+	for (; n && !rc; n--) {
 		struct rv_page *p = &pages[nr_pages];
 
 		if (nr_pages == MAX_PAGES)
 			return -ENOSPC;
+		p->pinned = false;
 		p->page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		if (!p->page)
 			return -ENOMEM;
-		p->gref = gnttab_grant_foreign_access(domid, xen_page_to_gfn(p->page), 0);
-		if (p->gref < 0) {
-			__free_page(p->page);
-			return p->gref;
-		}
-		p->domid = domid;
-		nr_pages++;
-		say("%d ", p->gref);
+		rc = page_grant(p, domid);
 	}
-	return 0;
+	return rc;
+}
+
+static int do_user(unsigned long domid, unsigned long addr)
+{
+	struct rv_page *p = &pages[nr_pages];
+
+	if (nr_pages == MAX_PAGES)
+		return -ENOSPC;
+	if (pin_user_pages_fast(addr, 1, FOLL_WRITE | FOLL_LONGTERM, &p->page) != 1)
+		return -EFAULT;
+	p->pinned = true;
+	return page_grant(p, domid);
 }
 
 /* Opt a grant of page p in; *status is the first that is not 0. */
@@ -449,7 +481,7 @@ static bool page_end(struct rv_page *p)
 	p->alias = 0;
 	if (!gnttab_try_end_foreign_access(p->gref) || p->away)
 		return false;
-	__free_page(p->page);
+	page_put(p);
 	return true;
 }
 
@@ -471,7 +503,8 @@ static const struct {
 	int (*run)(unsigned long, unsigned long);
 	bool page;	/* the first argument is the number of a page */
 } commands[] = {
-	{ "grant", do_grant, false },	{ "allow", do_allow, false },
+	{ "grant", do_grant, false },	{ "user", do_user, false },
+	{ "allow", do_allow, false },
 	{ "alias", do_alias, true },	{ "peek", do_peek, true },
 	{ "poke", do_poke, true },
 	{ "emulate", do_emulate, true },
