@@ -136,10 +136,12 @@ static int process_start(struct process *p, int journal)
 }
 
 /* An error ends the process. */
+/* Up to @nr, as long as there is something to do. */
 static void rounds(struct process *p, unsigned int nr)
 {
 	while (nr-- && !p->is_home && !p->error)
-		sd_event_run(p->m.loop, 20000);
+		if (!sd_event_run(p->m.loop, 20000) && mig_idle(p->m.engine))
+			break;
 }
 
 /* The op that is due when the helper has read the directory of @obj. */
