@@ -58,7 +58,12 @@ void policy_wanted(struct mig *mig, struct chunk *chunk)
 		chunk->bounces = 0;
 }
 
-/* A VM that has just had a pause for other chunks runs first. */
+static bool vm_works(const struct mig_vm *v)
+{
+	return v->jobs || v->asks != NONE;
+}
+
+/* A VM that has work, and has just had a pause for other chunks, runs first. */
 static bool vms_rested(struct mig *mig, uint64_t vms)
 {
 	uint32_t vm;
@@ -70,7 +75,7 @@ static bool vms_rested(struct mig *mig, uint64_t vms)
 		if ((v->leaving && v->holders) ||
 		    mig->resume_due & vm_bit(vm))
 			return false;
-		if (v->resumed && mig->now < until) {
+		if (vm_works(v) && v->resumed && mig->now < until) {
 			pass_at(mig, until);
 			return false;
 		}
@@ -88,7 +93,7 @@ static enum mig_why jobs_forbid(const struct mig *mig,
 		const struct mig_vm *v = &mig->vm[vm];
 
 		/* One that is about to start counts, or it never would. */
-		if ((!v->jobs && v->asks == NONE) || v->dead)
+		if (!vm_works(v) || v->dead)
 			continue;
 		if (!(v->flags & MIG_VM_PREEMPT))
 			return MIG_WHY_NO_STOP;
