@@ -39,6 +39,22 @@ static struct work *work_list_take(struct work_list *list)
 	return work;
 }
 
+static void work_list_move(struct work_list *to, struct work_list *from)
+{
+	*to->last = from->first;
+	to->last = from->last;
+	work_list_init(from);
+}
+
+/* @held has something. */
+static void helper_give(struct helper *helper)
+{
+	pthread_mutex_lock(&helper->lock);
+	work_list_move(&helper->todo, &helper->held);
+	pthread_mutex_unlock(&helper->lock);
+	pthread_cond_signal(&helper->has_work);
+}
+
 static struct work *helper_next(struct helper *helper)
 {
 	struct work *work;
@@ -67,12 +83,22 @@ struct work *helper_more(struct helper *helper, struct work *work,
 	return more;
 }
 
-static void helper_end(struct helper *helper, struct work *work)
+/* Whether the loop is to be told. What it is not told of now, the next one tells. */
+static bool helper_end(struct helper *helper, struct work *work)
 {
+	bool tell = work->is_urgent;
+
 	pthread_mutex_lock(&helper->lock);
-	for (; work; work = work->also)
+	for (; work; work = work->also) {
 		work_list_put(&helper->done, work);
+		helper->nr_untold++;
+	}
+	if (!helper->todo.first || helper->nr_untold > helper->max_untold)
+		tell = true;
+	if (tell)
+		helper->nr_untold = 0;
 	pthread_mutex_unlock(&helper->lock);
+	return tell;
 }
 
 static void *helper_main(void *arg)
@@ -82,9 +108,9 @@ static void *helper_main(void *arg)
 
 	while ((work = helper_next(helper))) {
 		helper->run(helper->context, work);
-		helper_end(helper, work);
 		/* Fails only when the counter is full: then it is readable. */
-		(void)eventfd_write(helper->done_fd, 1);
+		if (helper_end(helper, work))
+			(void)eventfd_write(helper->done_fd, 1);
 	}
 	return NULL;
 }
@@ -112,6 +138,7 @@ int helper_start(struct helper *helper, helper_run run, void *context)
 	memset(helper, 0, sizeof(*helper));
 	work_list_init(&helper->todo);
 	work_list_init(&helper->done);
+	work_list_init(&helper->held);
 	helper->run = run;
 	helper->context = context;
 	helper->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -145,10 +172,25 @@ void helper_stop(struct helper *helper)
 
 void helper_submit(struct helper *helper, struct work *work)
 {
-	pthread_mutex_lock(&helper->lock);
-	work_list_put(&helper->todo, work);
-	pthread_cond_signal(&helper->has_work);
-	pthread_mutex_unlock(&helper->lock);
+	work_list_put(&helper->held, work);
+	if (!helper->holds)
+		helper_give(helper);
+}
+
+void helper_tell_late(struct helper *helper, uint32_t nr)
+{
+	helper->max_untold = nr;
+}
+
+void helper_hold(struct helper *helper)
+{
+	helper->holds++;
+}
+
+void helper_release(struct helper *helper)
+{
+	if (!--helper->holds && helper->held.first)
+		helper_give(helper);
 }
 
 struct work *helper_take(struct helper *helper)

@@ -29,6 +29,7 @@ struct move;
 struct work {
 	struct work *next;
 	struct work *also;	/* taken by helper_more(): ends with this one */
+	bool is_urgent;		/* set by run(): the loop learns of it at once */
 	enum work_kind kind;
 	struct core_op op;	/* WORK_FAULT: vm and job only */
 	uint64_t cookie;	/* of the job: EXEC (out), WORK_FAULT (in) */
@@ -51,11 +52,15 @@ struct work_list {
 
 struct helper {
 	pthread_t thread;
-	pthread_mutex_t lock;	/* protects the two lists and stop */
+	pthread_mutex_t lock;	/* protects the two lists, stop and nr_untold */
 	pthread_cond_t has_work;
 	struct work_list todo;
 	struct work_list done;
 	bool stop;
+	uint32_t nr_untold;	/* pieces on done that done_fd did not tell of */
+	uint32_t max_untold;	/* 0: it tells of each */
+	struct work_list held;	/* the loop's: not given to the thread yet */
+	uint32_t holds;		/* the loop's */
 	int done_fd;		/* eventfd: something was put on done */
 	helper_run run;
 	void *context;
@@ -74,6 +79,22 @@ void helper_stop(struct helper *helper);
 
 /** helper_submit() - give work away; never fails, never blocks for long */
 void helper_submit(struct helper *helper, struct work *work);
+
+/**
+ * helper_tell_late() - the loop need not know at once what is done
+ * @nr: pieces that may be done before it is told, while others wait to be run
+ *
+ * For work of which the next step would wait behind those others anyway: the loop
+ * then takes several results for one switch of threads. Before the first submission.
+ */
+void helper_tell_late(struct helper *helper, uint32_t nr);
+
+/**
+ * helper_hold() - what is submitted from here on is given away by helper_release(), all
+ * at once. Can be nested; the loop's thread only.
+ */
+void helper_hold(struct helper *helper);
+void helper_release(struct helper *helper);
 
 /**
  * helper_more() - in run(): the next piece, if it can be performed with @work

@@ -230,11 +230,13 @@ static int feed_copied(struct migrator *m, const struct migrator_fence *fence,
 
 	for (i = 0; i < fence->nr; i++)
 		mover_copied(&m->mover, fence->slot + i);
+	helper_hold(&m->thread);
 	for (i = 0; !ret && i < fence->nr; i++) {
 		PROBE2(mig_copied, fence->op[i].id, error);
 		move.op = fence->op[i];
 		ret = feed_done(m, &move);
 	}
+	helper_release(&m->thread);
 	return ret;
 }
 
@@ -350,6 +352,7 @@ int migrator_on_mover(struct migrator *m)
 	int ret = 0;
 
 	helper_clear(&m->thread);
+	helper_hold(&m->thread);
 	while (!ret && (work = helper_take(&m->thread))) {
 		struct move *move = work->move;
 
@@ -362,5 +365,6 @@ int migrator_on_mover(struct migrator *m)
 		move_free(move);
 		free(work);
 	}
+	helper_release(&m->thread);
 	return ret;
 }

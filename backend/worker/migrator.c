@@ -23,6 +23,12 @@
 /* Ops fetched from the engine at a time. */
 #define MIGRATOR_BATCH	16U
 
+/*
+ * Of as many chunks the mover may have ended a step before the loop hears of it: their
+ * next steps wait behind those of the others anyway.
+ */
+#define MIGRATOR_UNTOLD	8U
+
 /* ---- events to the engine ---- */
 
 int migrator_timer(struct migrator *m)
@@ -83,10 +89,21 @@ static void status_fill(struct migrator *m)
 		time_fill(&m->status->time[i], &stats->time[i]);
 }
 
+static int ops_perform(struct migrator *m, const struct mig_op *ops,
+		       unsigned int nr)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < nr; i++)
+		ret = migrator_perform(m, &ops[i]);
+	return ret;
+}
+
 static int ops_drain(struct migrator *m, const struct mig_event *ev)
 {
 	struct mig_op ops[MIGRATOR_BATCH];
-	unsigned int nr, i;
+	unsigned int nr;
 	int more, ret;
 
 	recorder_event(&m->recorder, ev);
@@ -97,11 +114,9 @@ static int ops_drain(struct migrator *m, const struct mig_event *ev)
 		recorder_ops(&m->recorder, ops, nr);
 		if (m->journal)
 			journal_step(m->journal, m->engine);
-		for (i = 0; i < nr; i++) {
-			ret = migrator_perform(m, &ops[i]);
-			if (ret)
-				return ret;
-		}
+		ret = ops_perform(m, ops, nr);
+		if (ret)
+			return ret;
 		ev = NULL;
 	} while (more);
 	return 0;
@@ -125,7 +140,9 @@ int migrator_feed(struct migrator *m, struct mig_event *ev)
 	ev->now = ev->us / 1000;
 	m->alive_now = ev->now;
 	PROBE4(mig_event, ev->type, ev->obj, ev->first, ev->nr);
+	helper_hold(&m->thread);
 	ret = ops_drain(m, ev);
+	helper_release(&m->thread);
 	if (!ret)
 		ret = gate_released(m);
 	if (!ret)
@@ -388,6 +405,7 @@ int migrator_bring_home(struct migrator *m)
 	int ret;
 
 	m->stays_home = true;
+	helper_hold(&m->thread);
 	ret = settings_feed(m);
 	for (obj = 0; !ret && obj < m->env->max_objects; obj++) {
 		if (m->object[obj] == OBJECT_UNKNOWN)
@@ -395,6 +413,7 @@ int migrator_bring_home(struct migrator *m)
 		ret = migrator_move(m, obj, 0, migrator_pages(m, obj),
 				    MIG_PLACE_RAM);
 	}
+	helper_release(&m->thread);
 	m->coming_home = true;
 	return ret ? ret : home_check(m);
 }
@@ -474,7 +493,11 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	/* A rescuer gives all back. */
 	mover_spare_limit(&m->mover, m->core ? m->settings.vram_pages : 0);
 	m->mover.thread = &m->thread;
-	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
+	if (!ret)
+		ret = helper_start(&m->thread, mover_run, &m->mover);
+	if (!ret)
+		helper_tell_late(&m->thread, MIGRATOR_UNTOLD);
+	return ret;
 }
 
 /* ---- after a worker's death ---- */

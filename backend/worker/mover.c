@@ -391,6 +391,8 @@ void mover_run(void *context, struct work *work)
 	switch (move->kind) {
 	case MOVE_OP:
 		batch_run(mover, moves, batch_take(mover, work, moves));
+		/* Deadlines run until the loop watches it. */
+		work->is_urgent = move->fence >= 0;
 		break;
 	case MOVE_ALIVE:
 		mover_alive(mover->env->module, move->gref);

@@ -11,7 +11,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-DT_TESTS := number config ring events decide ipc route sandbox grefs space mover batch spare times top recorder \
+DT_TESTS := number config ring events decide ipc helper route sandbox grefs space mover batch spare times top recorder \
 	journal rescue gate module attach ctl spawn gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
@@ -19,6 +19,7 @@ DT_SRCS_ring := backend/xen/ring.c
 DT_SRCS_events := backend/xen/events.c
 DT_SRCS_decide := backend/broker/decide.c
 DT_SRCS_ipc := backend/common/ipc.c
+DT_SRCS_helper := backend/worker/helper.c
 DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
 	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/alive.c \

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/* When the loop is told of what the helper thread has done, and when that wakes. */
+#include "cm.h"
+
+#include <poll.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "helper.h"
+
+#define PIECES	6U
+
+/* The thread says that it has begun a piece, and ends it when it is let. */
+struct bench {
+	struct helper helper;
+	sem_t begun;
+	sem_t let;
+	bool takes_more;
+};
+
+static bool any(const struct work *work, const struct work *next)
+{
+	(void)work;
+	(void)next;
+	return true;
+}
+
+static void step(void *context, struct work *work)
+{
+	struct bench *b = context;
+
+	while (b->takes_more && helper_more(&b->helper, work, any))
+		;
+	sem_post(&b->begun);
+	sem_wait(&b->let);
+	work->is_urgent = work->fence >= 0;
+}
+
+static void begin(struct bench *b, uint32_t untold)
+{
+	memset(b, 0, sizeof(*b));
+	assert_int_equal(sem_init(&b->begun, 0, 0), 0);
+	assert_int_equal(sem_init(&b->let, 0, 0), 0);
+	assert_int_equal(helper_start(&b->helper, step, b), 0);
+	helper_tell_late(&b->helper, untold);
+}
+
+static void submit(struct bench *b, bool urgent)
+{
+	struct work *work = calloc(1, sizeof(*work));
+
+	assert_non_null(work);
+	work->fence = urgent ? 0 : -1;
+	helper_submit(&b->helper, work);
+}
+
+static void let_end(struct bench *b)
+{
+	sem_wait(&b->begun);
+	sem_post(&b->let);
+}
+
+/* @wait: in ms; -1 until it is. */
+static bool is_told(struct bench *b, int wait)
+{
+	struct pollfd fd = { .fd = b->helper.done_fd, .events = POLLIN };
+
+	return poll(&fd, 1, wait) == 1;
+}
+
+static unsigned int take_all(struct bench *b)
+{
+	struct work *work;
+	unsigned int nr = 0;
+
+	helper_clear(&b->helper);
+	while ((work = helper_take(&b->helper))) {
+		free(work);
+		nr++;
+	}
+	return nr;
+}
+
+static void end(struct bench *b)
+{
+	helper_stop(&b->helper);
+	sem_destroy(&b->begun);
+	sem_destroy(&b->let);
+}
+
+/* @told_after: pieces that have ended when the loop is told, all submitted before. */
+static void check_told(uint32_t untold, int urgent, unsigned int told_after)
+{
+	struct bench b;
+	unsigned int i;
+
+	begin(&b, untold);
+	for (i = 0; i < PIECES; i++)
+		submit(&b, (int)i == urgent);
+	for (i = 0; i < told_after; i++) {
+		sem_wait(&b.begun);
+		/* The piece before has ended for good: this one has begun. */
+		assert_false(is_told(&b, 0));
+		sem_post(&b.let);
+	}
+	if (i < PIECES)
+		sem_wait(&b.begun);
+	assert_true(is_told(&b, i < PIECES ? 0 : -1));
+	assert_int_equal(take_all(&b), told_after);
+	for (; i < PIECES; i++) {
+		sem_post(&b.let);
+		if (i + 1 < PIECES)
+			sem_wait(&b.begun);
+	}
+	end(&b);
+}
+
+static void of_each(void **state)
+{
+	(void)state;
+	check_told(0, -1, 1);
+}
+
+static void of_several(void **state)
+{
+	(void)state;
+	check_told(3, -1, 4);
+}
+
+static void of_the_last(void **state)
+{
+	(void)state;
+	check_told(PIECES, -1, PIECES);
+}
+
+static void of_what_is_urgent(void **state)
+{
+	(void)state;
+	check_told(PIECES, 1, 2);
+}
+
+/* What was submitted while the loop held it is there at once. */
+static void held(void **state)
+{
+	struct bench b;
+	unsigned int i, round;
+
+	(void)state;
+	begin(&b, 0);
+	b.takes_more = true;
+	for (round = 0; round < 100; round++) {
+		helper_hold(&b.helper);
+		helper_hold(&b.helper);
+		for (i = 0; i < PIECES; i++)
+			submit(&b, false);
+		helper_release(&b.helper);
+		helper_release(&b.helper);
+		let_end(&b);
+		assert_true(is_told(&b, -1));
+		assert_int_equal(take_all(&b), PIECES);
+	}
+	/* With nothing to run nobody is woken. */
+	helper_hold(&b.helper);
+	helper_release(&b.helper);
+	end(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_each),
+		cmocka_unit_test(of_several),
+		cmocka_unit_test(of_the_last),
+		cmocka_unit_test(of_what_is_urgent),
+		cmocka_unit_test(held),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
