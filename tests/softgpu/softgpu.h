@@ -436,7 +436,7 @@ int sg_ioctl_exec(struct drm_device *, void *, struct drm_file *);
 
 enum { SG_CMD_DONE, SG_CMD_MORE, SG_CMD_WAIT };
 /*
- * Runs one piece of the stream, at most a page of each operand. SG_CMD_WAIT:
+ * Runs one piece of the stream (softgpu_cmd.c says how much that is). SG_CMD_WAIT:
  * nothing to do yet, call again after at most *wait_ns. -EFAULT: *fault is set;
  * the call may be repeated when the address is mapped. Else -EINVAL.
  */

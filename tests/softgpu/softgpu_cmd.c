@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Runs command streams (softgpu_cmd.h), a piece at a time, so that the engine
- * can look up between pieces: at most one page of each operand.
+ * can look up between pieces: at most one page of each operand, 16 for COPY.
  *
  * A piece runs under pt_lock held for reading: translation and access are one
  * step for whoever changes the page tables. A packet is copied out of GPU
- * memory once and checked before it runs. All progress lives in struct sg_cmd,
- * and a piece that faults has changed neither it nor memory.
+ * memory once and checked before it runs. All progress lives in struct sg_cmd:
+ * what a piece did before it faulted is in it, and is not done again.
  */
 #include <linux/crc32c.h>
 #include <linux/overflow.h>
@@ -98,9 +98,9 @@ static int step_fill(struct cmd_ctx *ctx)
 	return cmd_advance(ctx, n, bytes);
 }
 
-static int step_copy(struct cmd_ctx *ctx)
+/* Up to the end of a page, inside of the FPU section. 0: a fault. */
+static u64 copy_in_page(struct cmd_ctx *ctx, u64 bytes)
 {
-	u64 bytes = packet_u64(ctx->cmd, 6);
 	u64 dst = packet_u64(ctx->cmd, 2) + ctx->cmd->done;
 	u64 src = packet_u64(ctx->cmd, 4) + ctx->cmd->done;
 	u64 n = min3(bytes - ctx->cmd->done, page_left(dst), page_left(src));
@@ -108,12 +108,27 @@ static int step_copy(struct cmd_ctx *ctx)
 	void *d = s ? cmd_access(ctx, dst, true) : NULL;
 
 	if (!d)
-		return -EFAULT;
-	kernel_fpu_begin();
+		return 0;
 	sg_fpu_copy(d, s, n);
+	return n;
+}
+
+/* To enter and leave the section takes as long as a good part of a page. */
+#define COPY_PAGES	16
+
+static int step_copy(struct cmd_ctx *ctx)
+{
+	u64 bytes = packet_u64(ctx->cmd, 6), before = ctx->cmd->done, n = 1;
+	unsigned int i;
+
+	kernel_fpu_begin();
+	for (i = 0; n && i < COPY_PAGES && ctx->cmd->done < bytes; i++) {
+		n = copy_in_page(ctx, bytes);
+		ctx->cmd->done += n;
+	}
 	kernel_fpu_end();
-	count_bytes(ctx, n, n);
-	return cmd_advance(ctx, n, bytes);
+	count_bytes(ctx, ctx->cmd->done - before, ctx->cmd->done - before);
+	return n ? cmd_advance(ctx, 0, bytes) : -EFAULT;
 }
 
 static int step_vadd(struct cmd_ctx *ctx)
