@@ -52,7 +52,7 @@ struct mig_settings {
 	uint32_t poll_ms;	/* between two looks at them */
 	uint32_t stop_ms;	/* longest wait for a stop that nobody wants */
 	uint32_t copy_ms;	/* a GPU that copies has to get on within this */
-	uint32_t run_ms;	/* a VM runs that long between two batches */
+	uint32_t run_ms;	/* a VM with work runs that long between two batches */
 	uint32_t stay_ms;	/* nothing is evicted sooner */
 	uint32_t bounce_ms;	/* home again within this: it bounced */
 	uint32_t hold_ms;	/* hold-off after the first bounce; doubles */
