@@ -16,7 +16,7 @@
  *                    others map and copy the page while it is revoked; see rv-race.c
  *   armrace SEED     pages are unmapped while they are armed; see rv-arm.c
  *   latency N        the time from REVOKE to the end of the want, N times
- *   percentiles N    how long REVOKE of page 0 takes, N times
+ *   percentiles N    how long REVOKE of all pages takes, N times
  *   answer N         revoke page 0, tell the guest's module by page 1 to touch it, and
  *                    answer its want, N times
  *
