@@ -212,6 +212,16 @@ static int vram_note(struct mover *mover, const struct mig_op *op,
 	return journal_set_vram(mover->journal, op->obj, op->first, handle);
 }
 
+/* VMs that have had a handle of it, from @vm on. None: false. */
+static bool vram_next_vm(const struct mover *mover, const struct mover_vram *vram,
+			 uint32_t *vm)
+{
+	while (*vm < MIG_MAX_VMS && *vm < mover->env->max_vms &&
+	       !vram->vm_handle[*vm])
+		++*vm;
+	return *vm < MIG_MAX_VMS && *vm < mover->env->max_vms;
+}
+
 /* A VM that is closed has closed its handles. */
 static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 {
@@ -219,9 +229,7 @@ static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 	struct gpu_vm *gpu_vm;
 	uint32_t vm;
 
-	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
-		if (!vram->vm_handle[vm])
-			continue;
+	for (vm = 0; vram_next_vm(mover, vram, &vm); vm++) {
 		gpu_vm = work_vm_get(env, vm, vram->vm_life[vm]);
 		if (!gpu_vm)
 			continue;
@@ -230,11 +238,13 @@ static void vram_close_handles(struct mover *mover, struct mover_vram *vram)
 	}
 }
 
-/* It has no place any more. */
-static void vram_close(struct mover *mover, struct mover_vram *vram)
+/* It has no place any more. What the journal names stays open. */
+static void vram_close(struct mover *mover, struct mover_vram *vram,
+		       bool is_noted)
 {
 	vram_close_handles(mover, vram);
-	mover->env->gpu->close(mover->own, vram->handle);
+	if (!is_noted)
+		mover->env->gpu->close(mover->own, vram->handle);
 	free(vram);
 }
 
@@ -253,7 +263,7 @@ void mover_drop_spares(struct mover *mover)
 		}
 		(void)places_drop(mover, ranges, nr);
 		while (nr--)
-			vram_close(mover, vrams[nr]);
+			vram_close(mover, vrams[nr], false);
 	}
 }
 
@@ -321,7 +331,7 @@ static int vram_make(struct mover *mover, const struct mig_op *op,
 	(void)vram_note(mover, op, 0);
 err_close:
 	(void)place_drop(mover, &(*vram)->place);
-	vram_close(mover, *vram);
+	vram_close(mover, *vram, false);
 	return ret;
 }
 
@@ -330,12 +340,7 @@ static void vram_unmake(struct mover *mover, const struct mig_op *op,
 			struct mover_vram *vram)
 {
 	vram_del(mover, vram);
-	if (!vram_note(mover, op, 0)) {
-		vram_close(mover, vram);
-		return;
-	}
-	vram_close_handles(mover, vram);
-	free(vram);
+	vram_close(mover, vram, vram_note(mover, op, 0) != 0);
 }
 
 /*
@@ -347,9 +352,7 @@ static bool vram_had_by_gone(struct mover *mover, const struct mover_vram *vram)
 	struct work_env *env = mover->env;
 	uint32_t vm;
 
-	for (vm = 0; vm < MIG_MAX_VMS && vm < env->max_vms; vm++) {
-		if (!vram->vm_handle[vm])
-			continue;
+	for (vm = 0; vram_next_vm(mover, vram, &vm); vm++) {
 		if (!work_vm_get(env, vm, vram->vm_life[vm]))
 			return true;
 		work_vm_put(env);
