@@ -5,12 +5,24 @@
  */
 #include "cm.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fake-fail.h"
 #include "fake-gpu.h"
 #include "mover-spare.h"
 #include "moverworld.h"
+
+static const struct core_limits limits = {
+	.max_pages = 64,
+	.max_objects = 4,
+	.max_vms = 2,
+	.max_mappings = 64,
+	.max_jobs = 8,
+	.max_requests = 8,
+	.max_bind_ops = 8,
+};
 
 /* With the VRAM of one chunk spare, which a VM had bound. */
 static void spare_make(uint64_t vram_pages)
@@ -225,6 +237,44 @@ static void only_so_many_stay(void **state)
 	world_end();
 }
 
+/* A journal that cannot be written names it still: its number may not be another's. */
+static void not_while_the_journal_names_it(void **state)
+{
+	struct journal journal;
+	uint32_t grefs[64];
+	int fd, readable;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 64; i++)
+		grefs[i] = grefs_of_object(i);
+	fd = journal_create(&limits);
+	assert_true(fd >= 0);
+	assert_int_equal(journal_open(&journal, fd, &limits), 0);
+	assert_int_equal(journal_add(&journal, OBJ, grefs, 64), 0);
+	world_make();
+	mover_spare_limit(&mover, 1024);
+	mover.journal = &journal;
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(run(MIG_OP_BIND, MIG_OP_VRAM, NULL), MIG_OK);
+	readable = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(readable >= 0);
+	journal.fd = readable;
+	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
+	journal.fd = fd;
+	close(readable);
+	assert_int_equal(mover.nr_spares, 0);
+	assert_int_equal(mover.nr_vram, 0);
+	/* The mover's file has it open, no VM's has. */
+	assert_int_equal(fake_gpu.vram, 1);
+	assert_int_equal(fake_gpu.places, 1);
+	assert_int_equal(run(MIG_OP_ALLOC, 0, NULL), MIG_OK);
+	assert_int_equal(fake_gpu.vram, 2);
+	mover.journal = NULL;
+	world_end();
+	journal_close(&journal);
+}
+
 /* ALLOC with something spare, each of its calls failing: nothing leaks, and it works next. */
 static void each_call_fails(void **state)
 {
@@ -261,6 +311,7 @@ int main(void)
 		cmocka_unit_test(none_of_a_vm_that_is_closed),
 		cmocka_unit_test(none_after_a_copy_failed),
 		cmocka_unit_test(only_so_many_stay),
+		cmocka_unit_test(not_while_the_journal_names_it),
 		cmocka_unit_test(each_call_fails),
 	};
 
