@@ -179,7 +179,12 @@ void helper_submit(struct helper *helper, struct work *work)
 
 void helper_tell_late(struct helper *helper, uint32_t nr)
 {
+	/* The loop alone changes it. */
+	if (helper->max_untold == nr)
+		return;
+	pthread_mutex_lock(&helper->lock);
 	helper->max_untold = nr;
+	pthread_mutex_unlock(&helper->lock);
 }
 
 void helper_hold(struct helper *helper)

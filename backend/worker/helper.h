@@ -52,7 +52,7 @@ struct work_list {
 
 struct helper {
 	pthread_t thread;
-	pthread_mutex_t lock;	/* protects the two lists, stop and nr_untold */
+	pthread_mutex_t lock;	/* protects the two lists, stop and what is untold */
 	pthread_cond_t has_work;
 	struct work_list todo;
 	struct work_list done;
@@ -85,7 +85,7 @@ void helper_submit(struct helper *helper, struct work *work);
  * @nr: pieces that may be done before it is told, while others wait to be run
  *
  * For work of which the next step would wait behind those others anyway: the loop
- * then takes several results for one switch of threads. Before the first submission.
+ * then takes several results for one switch of threads. It holds from the next result on.
  */
 void helper_tell_late(struct helper *helper, uint32_t nr);
 

@@ -25,7 +25,8 @@
 
 /*
  * Of as many chunks the mover may have ended a step before the loop hears of it: their
- * next steps wait behind those of the others anyway.
+ * next steps wait behind those of the others anyway. Requests of the guest do not: while
+ * one waits for chunks the loop hears of each step.
  */
 #define MIGRATOR_UNTOLD	8U
 
@@ -149,6 +150,7 @@ int migrator_feed(struct migrator *m, struct mig_event *ev)
 		ret = alive_look(m);
 	if (!ret)
 		ret = migrator_timer(m);
+	helper_tell_late(&m->thread, m->asks || m->gates ? 0 : MIGRATOR_UNTOLD);
 	status_fill(m);
 	if (ret)
 		log_warn("migration event %u of object %u page %u: %s",

@@ -382,17 +382,36 @@ static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
 	}
 }
 
-void mover_run(void *context, struct work *work)
+/*
+ * Deadlines run until the loop watches it or knows that there is nothing to watch, and
+ * until it looks again for references that somebody else has.
+ */
+static bool is_urgent(const struct move *move)
+{
+	return move->fence >= 0 || move->extra_refs ||
+	       (move->op.type == MIG_OP_COPY && move->status != MIG_OK);
+}
+
+static bool moves_run(struct mover *mover, struct work *work)
 {
 	struct move *moves[BATCH_MOVES];
+	uint32_t i, nr = batch_take(mover, work, moves);
+	bool urgent = false;
+
+	batch_run(mover, moves, nr);
+	for (i = 0; i < nr; i++)
+		urgent |= is_urgent(moves[i]);
+	return urgent;
+}
+
+void mover_run(void *context, struct work *work)
+{
 	struct mover *mover = context;
 	struct move *move = work->move;
 
 	switch (move->kind) {
 	case MOVE_OP:
-		batch_run(mover, moves, batch_take(mover, work, moves));
-		/* Deadlines run until the loop watches it. */
-		work->is_urgent = move->fence >= 0;
+		work->is_urgent = moves_run(mover, work);
 		break;
 	case MOVE_ALIVE:
 		mover_alive(mover->env->module, move->gref);
@@ -403,6 +422,8 @@ void mover_run(void *context, struct work *work)
 		break;
 	case MOVE_FORGET:
 		move->status = move_status(mover_forget(mover, move->op.obj));
+		/* A request waits for it, and not for what is behind. */
+		work->is_urgent = true;
 		break;
 	}
 }

@@ -141,7 +141,8 @@ static void places_go_together(void **state)
 }
 
 /* Takes a copy that was started; its slot is free again. */
-static void copy_end(struct helper *helper, struct work *wanted, bool is_joined)
+static void copy_end(struct helper *helper, struct work *wanted, bool is_joined,
+		     bool is_head)
 {
 	struct work *work;
 
@@ -151,6 +152,9 @@ static void copy_end(struct helper *helper, struct work *wanted, bool is_joined)
 	assert_int_equal(work->move->status, MIG_OK);
 	assert_int_equal(work->move->is_joined, is_joined);
 	assert_int_equal(work->move->fence < 0, is_joined);
+	/* Of those that were taken together the first stands for all. */
+	if (is_head)
+		assert_true(work->is_urgent);
 	assert_true(atomic_load(&mover.copies) & 1U << work->move->slot);
 	mover_copied(&mover, work->move->slot);
 	if (work->move->fence >= 0)
@@ -182,7 +186,8 @@ static void copies_go_together(void **state)
 		/* Those of a call that failed are started one by one. */
 		for (i = 0; i < nr; i++)
 			copy_end(&helper, works[i], fail_nth && i < GPU_COPIES_MAX ?
-				 false : i % GPU_COPIES_MAX);
+				 false : i % GPU_COPIES_MAX,
+				 i % GPU_COPIES_MAX == 0);
 		assert_int_equal(fake_gpu.copy_calls - calls,
 				 fail_nth ? GPU_COPIES_MAX + 1 : 2);
 		assert_int_equal(atomic_load(&mover.copies), 0);
@@ -210,8 +215,8 @@ static void copies_need_slots(void **state)
 	pthread_mutex_lock(&gate);
 	chunks_submit(&helper, MIG_OP_COPY, works, 2);
 	pthread_mutex_unlock(&gate);
-	copy_end(&helper, works[0], false);
-	copy_end(&helper, works[1], false);
+	copy_end(&helper, works[0], false, true);
+	copy_end(&helper, works[1], false, false);
 	assert_int_equal(atomic_load(&mover.copies), 0xbffffffdU);
 	atomic_store(&mover.copies, UINT32_MAX);
 	chunks_submit(&helper, MIG_OP_COPY, works, 1);

@@ -11,7 +11,7 @@
 
 #include "helper.h"
 
-#define PIECES	6U
+#define PIECES	10U
 
 /* The thread says that it has begun a piece, and ends it when it is let. */
 struct bench {
@@ -91,30 +91,36 @@ static void end(struct bench *b)
 	sem_destroy(&b->let);
 }
 
-/* @told_after: pieces that have ended when the loop is told, all submitted before. */
+/* The next piece has begun, so the one before has ended for good. */
+static void end_one(struct bench *b, unsigned int nr, bool told)
+{
+	sem_wait(&b->begun);
+	assert_int_equal(is_told(b, 0), told);
+	if (told)
+		assert_int_equal(take_all(b), nr);
+	sem_post(&b->let);
+}
+
+/* @told_after: pieces that have ended when the loop is told, again and again. */
 static void check_told(uint32_t untold, int urgent, unsigned int told_after)
 {
 	struct bench b;
-	unsigned int i;
+	unsigned int i, nr = 0;
+	bool told = false;
 
 	begin(&b, untold);
+	helper_hold(&b.helper);
 	for (i = 0; i < PIECES; i++)
 		submit(&b, (int)i == urgent);
-	for (i = 0; i < told_after; i++) {
-		sem_wait(&b.begun);
-		/* The piece before has ended for good: this one has begun. */
-		assert_false(is_told(&b, 0));
-		sem_post(&b.let);
+	helper_release(&b.helper);
+	for (i = 0; i < PIECES; i++) {
+		end_one(&b, nr, told);
+		nr = told ? 1 : nr + 1;
+		told = nr == told_after || (int)i == urgent;
 	}
-	if (i < PIECES)
-		sem_wait(&b.begun);
-	assert_true(is_told(&b, i < PIECES ? 0 : -1));
-	assert_int_equal(take_all(&b), told_after);
-	for (; i < PIECES; i++) {
-		sem_post(&b.let);
-		if (i + 1 < PIECES)
-			sem_wait(&b.begun);
-	}
+	/* There is no more to do. */
+	assert_true(is_told(&b, -1));
+	assert_int_equal(take_all(&b), nr);
 	end(&b);
 }
 
@@ -139,7 +145,7 @@ static void of_the_last(void **state)
 static void of_what_is_urgent(void **state)
 {
 	(void)state;
-	check_told(PIECES, 1, 2);
+	check_told(PIECES, 1, PIECES);
 }
 
 /* What was submitted while the loop held it is there at once. */
@@ -165,6 +171,11 @@ static void held(void **state)
 	/* With nothing to run nobody is woken. */
 	helper_hold(&b.helper);
 	helper_release(&b.helper);
+	/* And nothing that is submitted later is lost. */
+	submit(&b, false);
+	let_end(&b);
+	assert_true(is_told(&b, -1));
+	assert_int_equal(take_all(&b), 1);
 	end(&b);
 }
 

@@ -9,6 +9,7 @@
 #include "cm.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -135,8 +136,7 @@ static int process_start(struct process *p, int journal)
 	return 0;
 }
 
-/* An error ends the process. */
-/* Up to @nr, as long as there is something to do. */
+/* Up to @nr, as long as there is something to do. An error ends the process. */
 static void rounds(struct process *p, unsigned int nr)
 {
 	while (nr-- && !p->is_home && !p->error)
@@ -430,7 +430,14 @@ static uint32_t map_again(struct process *p, unsigned int run_rounds)
 	assert_int_equal(helper_start(&helper, work_run, &p->env), 0);
 	assert_int_equal(route_perform(&route, &work.op), 0);
 	rounds(p, run_rounds);
-	while (route.in_flight && (done = helper_take(&helper))) {
+	while (route.in_flight) {
+		struct pollfd fd = { .fd = helper.done_fd, .events = POLLIN };
+
+		assert_int_equal(poll(&fd, 1, 10000), 1);
+		helper_clear(&helper);
+		done = helper_take(&helper);
+		if (!done)
+			continue;
 		status = done->status;
 		route.in_flight--;
 		if (status == XENUSERPTR_STATUS_OK)

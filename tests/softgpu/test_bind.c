@@ -157,6 +157,27 @@ static void test_readonly(struct test_ctx *t)
 	buffer_destroy(t, &buf);
 }
 
+/* A piece of work of several pages: those before the fault are copied. */
+static void test_copy_fault(struct test_ctx *t)
+{
+	const uint64_t dst = DATA_VA + (1 << 20);
+	struct drm_softgpu_vm_query query;
+	struct buffer a, b;
+
+	BUFFER(t, &a, DATA_VA, 8 * SGT_PAGE, SYSTEM);
+	BUFFER(t, &b, dst, 5 * SGT_PAGE, SYSTEM);
+	memset(a.bo.map, 0x5a, 8 * SGT_PAGE);
+	sgt_copy(&t->stream, dst, DATA_VA, 8 * SGT_PAGE);
+	EXPECT_EQ(t, run_stream(t, DRM_SOFTGPU_ENGINE_COPY), -EFAULT);
+	EXPECT_EQ(t, sgt_vm_query(t->fd, t->vm, &query), 0);
+	EXPECT_EQ(t, query.faults, 1);
+	EXPECT_EQ(t, query.fault_va, dst + 5 * SGT_PAGE);
+	EXPECT_EQ(t, query.fault_flags, DRM_SOFTGPU_FAULT_WRITE);
+	EXPECT(t, !memcmp(a.bo.map, b.bo.map, 5 * SGT_PAGE));
+	buffer_destroy(t, &a);
+	buffer_destroy(t, &b);
+}
+
 static void test_fault(struct test_ctx *t)
 {
 	struct drm_softgpu_vm_query query;
@@ -423,6 +444,7 @@ const struct test bind_tests[] = {
 	{ "bind-null", test_null, false },
 	{ "bind-readonly", test_readonly, false },
 	{ "bind-fault", test_fault, false },
+	{ "bind-copy-fault", test_copy_fault, false },
 	{ "bind-arguments", test_arguments, false },
 	{ "bind-isolation", test_isolation, false },
 	{ "bind-random-walk", test_random_walk, false },

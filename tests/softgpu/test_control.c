@@ -385,6 +385,36 @@ static void test_stall(struct test_ctx *t)
 	sgt_bo_destroy(t->fd, &bo);
 }
 
+/* What was copied before the fault is not copied again. */
+static void test_stall_copy(struct test_ctx *t)
+{
+	const uint64_t dst = DATA_VA + (1 << 20), all = 8 * SGT_PAGE;
+	struct drm_softgpu_vm_query query;
+	struct sgt_bo a, b;
+	uint32_t out, i;
+
+	EXPECT(t, fault_mode_vm(t));
+	EXPECT_EQ(t, sgt_bo_create(t->fd, &a, all, SYSTEM), 0);
+	EXPECT_EQ(t, sgt_bo_create(t->fd, &b, all, SYSTEM), 0);
+	EXPECT_EQ(t, sgt_bo_map(t->fd, &a) ?: sgt_bo_map(t->fd, &b), 0);
+	EXPECT_EQ(t, sgt_bind(t->fd, t->vm, a.handle, 0, all, DATA_VA, 0), 0);
+	EXPECT_EQ(t, sgt_bind(t->fd, t->vm, b.handle, 0, 5 * SGT_PAGE, dst, 0), 0);
+	memset(a.map, 1, all);
+	sgt_copy(&t->stream, dst, DATA_VA, all);
+	EXPECT_EQ(t, start(t, &out), 0);
+	EXPECT(t, wait_stalled(t));
+	EXPECT_EQ(t, sgt_vm_query(t->fd, t->vm, &query), 0);
+	EXPECT_EQ(t, query.fault_va, dst + 5 * SGT_PAGE);
+	memset(a.map, 2, all);
+	EXPECT_EQ(t, sgt_bind(t->fd, t->vm, b.handle, 0, all, dst, 0), 0);
+	EXPECT_EQ(t, sgt_sync_wait(t->fd, out, LONG), 0);
+	for (i = 0; i < all; i++)
+		EXPECT_EQ(t, ((uint8_t *)b.map)[i], i < 5 * SGT_PAGE ? 1 : 2);
+	sgt_sync_destroy(t->fd, out);
+	sgt_bo_destroy(t->fd, &a);
+	sgt_bo_destroy(t->fd, &b);
+}
+
 static void test_stall_kill(struct test_ctx *t)
 {
 	uint32_t out;
@@ -557,6 +587,7 @@ const struct test control_tests[] = {
 	{ "control-ignore-kill", test_ignore_kill, false },
 	{ "control-time-slices", test_time_slices, false },
 	{ "control-stall", test_stall, false },
+	{ "control-stall-copy", test_stall_copy, false },
 	{ "control-stall-kill", test_stall_kill, false },
 	{ "control-stall-off", test_stall_off, false },
 	{ "control-job-timeout", test_job_timeout, false },
