@@ -495,11 +495,7 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	/* A rescuer gives all back. */
 	mover_spare_limit(&m->mover, m->core ? m->settings.vram_pages : 0);
 	m->mover.thread = &m->thread;
-	if (!ret)
-		ret = helper_start(&m->thread, mover_run, &m->mover);
-	if (!ret)
-		helper_tell_late(&m->thread, MIGRATOR_UNTOLD);
-	return ret;
+	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
 }
 
 /* ---- after a worker's death ---- */

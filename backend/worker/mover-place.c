@@ -216,10 +216,10 @@ static int vram_note(struct mover *mover, const struct mig_op *op,
 static bool vram_next_vm(const struct mover *mover, const struct mover_vram *vram,
 			 uint32_t *vm)
 {
-	while (*vm < MIG_MAX_VMS && *vm < mover->env->max_vms &&
-	       !vram->vm_handle[*vm])
-		++*vm;
-	return *vm < MIG_MAX_VMS && *vm < mover->env->max_vms;
+	for (; *vm < MIG_MAX_VMS && *vm < mover->env->max_vms; ++*vm)
+		if (vram->vm_handle[*vm])
+			return true;
+	return false;
 }
 
 /* A VM that is closed has closed its handles. */
