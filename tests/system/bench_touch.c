@@ -22,6 +22,9 @@
 /* Long enough that what else a submission costs is a few hundredths. */
 #define JOB_ROUNDS	32
 
+/* Several times what a chunk of one page takes. */
+#define REST_NS		20000000
+
 static struct mm mm;
 
 static uint64_t now_ns(void)
@@ -42,13 +45,23 @@ static uint64_t touch(size_t page)
 	return now_ns() - start;
 }
 
+/* The worker has ended what the last touch began, as before that of a bare want. */
+static void rest(void)
+{
+	const struct timespec time = { .tv_nsec = REST_NS };
+
+	mm_need(nanosleep(&time, NULL), "nanosleep");
+}
+
 static void pages_touch(void)
 {
 	uint64_t ns[16];
 	size_t page;
 
-	for (page = 0; page < mm.pages; page++)
+	for (page = 0; page < mm.pages; page++) {
+		rest();
 		ns[page] = touch(page);
+	}
 	for (page = 0; page < mm.pages; page++)
 		printf("touch %llu\n", (unsigned long long)ns[page]);
 }

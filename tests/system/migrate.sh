@@ -79,3 +79,12 @@ moves_at_random() {
 		done
 	grep -c 'pages in VRAM' /tmp/moves
 }
+
+# guest_round N: the guest's program goes on until it is ready again. Nobody looks while it
+# measures: whoever does takes the emulator's time, and dom0's processor.
+guest_round() {
+	guest "$1" 'n=$(grep -c ready /tmp/job); kill -USR1 $(cat /tmp/job.pid); i=0
+		while sleep 1; [ $(grep -c ready /tmp/job) = $n ]; do
+			i=$((i + 1)); [ $i -lt 50 ] || exit 1
+		done' || fail "the program is not ready again: $(guest "$1" 'cat /tmp/job')"
+}
