@@ -45,8 +45,6 @@ static enum mig_time_id state_time(uint32_t state, uint32_t next)
 
 static void stats_end(struct mig *mig, struct chunk *chunk, uint32_t next)
 {
-	if (next == CHUNK_HOME)
-		time_add(mig, MIG_TIME_WANT, chunk->marks.want);
 	if (next == CHUNK_HOME && chunk->marks.rolled)
 		time_add(mig, MIG_TIME_ROLLBACK, chunk->marks.walk);
 	chunk->marks.want = 0;
@@ -62,6 +60,8 @@ void chunk_stats_leave(struct mig *mig, struct chunk *chunk,
 		time_add(mig, id, chunk->marks.state);
 	if (chunk->state == CHUNK_STOPPING_HOME && chunk->killed)
 		time_add(mig, MIG_TIME_KILL, chunk->marks.kill);
+	if (chunk->state == CHUNK_RESTORING && next == CHUNK_BINDING_HOME)
+		time_add(mig, MIG_TIME_WANT, chunk->marks.want);
 	if (chunk_at_rest(chunk))
 		chunk->marks.walk = mig->us;
 	chunk->marks.state = mig->us;

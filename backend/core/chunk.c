@@ -69,7 +69,7 @@ uint64_t chunk_bad(const struct mig *mig, const struct chunk *chunk)
 	    chunk->state == CHUNK_LOST_UNBINDING)
 		return 0;
 	users &= ~mig_vms_dead(mig, users);
-	if (chunk->state == CHUNK_HOME || chunk->state == CHUNK_VALIDATING)
+	if (chunk->state == CHUNK_HOME || chunk->state == CHUNK_BINDING_HOME)
 		return users & ~chunk->at_home;
 	bad = users & ~mig_vms_reach(mig, users, chunk->gpu);
 	if (chunk_at_rest(chunk))
@@ -247,13 +247,9 @@ static void do_unbind(struct mig *mig, uint32_t slot)
 
 static uint64_t bind_vms(const struct mig *mig, const struct chunk *chunk)
 {
-	uint64_t vms = chunk->users & ~chunk->at_vram;
-
 	if (chunk->state == CHUNK_BINDING_OUT)
 		return mig_vms_reach(mig, chunk->users, chunk->gpu);
-	if (chunk->state == CHUNK_VALIDATING)
-		return chunk_bad(mig, chunk);
-	return vms & ~mig_vms_dead(mig, vms);
+	return chunk_bad(mig, chunk);
 }
 
 static void do_bind_vram(struct mig *mig, uint32_t slot)
@@ -268,16 +264,6 @@ static void do_copy_home(struct mig *mig, uint32_t slot)
 {
 	if (mig->copies_stuck)
 		skip_op(mig, slot, MIG_FAILED);
-}
-
-static void do_bind_home(struct mig *mig, uint32_t slot)
-{
-	struct chunk *chunk = &mig->chunk[slot];
-
-	mig->stats.copies_home += !chunk->clean;
-	chunk->clean = true;
-	if (!bind_vms(mig, chunk))
-		skip_op(mig, slot, MIG_OK);
 }
 
 static void do_rest(struct mig *mig, uint32_t slot)
@@ -299,18 +285,29 @@ static void do_arrive(struct mig *mig, uint32_t slot)
 	do_rest(mig, slot);
 }
 
-/* Home is bound, so jobs may go on; those that cannot be unbound may not. */
+/* The guest waits for no GPU: VMs that lost their mapping get it back afterwards. */
 static void do_restore(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
+	uint64_t unbound = chunk->users & ~chunk->at_home;
 
-	chunk_resume(mig, chunk, chunk->stopping & ~chunk->at_vram);
+	mig->stats.copies_home += !chunk->clean;
+	chunk->clean = true;
+	chunk_resume(mig, chunk, ~(chunk->at_vram | unbound));
 }
 
+static void do_bind_home(struct mig *mig, uint32_t slot)
+{
+	if (!bind_vms(mig, &mig->chunk[slot]))
+		skip_op(mig, slot, MIG_OK);
+}
+
+/* Jobs go on, but not those of VMs whose mapping of VRAM could not be taken away. */
 static void do_settle(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 
+	chunk_resume(mig, chunk, ~chunk->at_vram);
 	chunk->guest = MIG_ACCESS_WRITE;
 	chunk->clean = true;
 	chunk->hurry = false;
@@ -403,10 +400,9 @@ static void (*const actions[CHUNK_NR_ACTIONS])(struct mig *mig,
 	[CHUNK_DO_ARRIVE] = do_arrive,
 	[CHUNK_DO_COPY_HOME] = do_copy_home,
 	[CHUNK_DO_COPY_CPU] = do_nothing,
-	[CHUNK_DO_BIND_HOME] = do_bind_home,
 	[CHUNK_DO_RESTORE] = do_restore,
+	[CHUNK_DO_BIND_HOME] = do_bind_home,
 	[CHUNK_DO_SETTLE] = do_settle,
-	[CHUNK_DO_VALIDATE] = do_nothing,
 	[CHUNK_DO_TURN] = do_turn,
 	[CHUNK_DO_HURRY] = do_hurry,
 	[CHUNK_DO_KILL] = do_kill,
@@ -458,6 +454,12 @@ static void note_failure(struct mig *mig, struct chunk *chunk, uint32_t status)
 		chunk->vram = false;
 		mig->vram_used -= chunk->nr;
 	}
+	/* What it has left is not known: it is bound anew. */
+	if (chunk->state == CHUNK_UNBINDING)
+		chunk->at_home &= ~chunk->op_vms;
+	/* Behind a move it is tried once more for them. */
+	if (chunk->state == CHUNK_BINDING_HOME && !chunk->stopping)
+		mig_execs_fail(mig, chunk->bad);
 	switch (status) {
 	case MIG_NO_VRAM:
 		chunk->why = MIG_WHY_NO_VRAM;
@@ -540,8 +542,6 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 		end.status = MIG_OK;
 	} else {
 		note_failure(mig, chunk, end.status);
-		if (chunk->state == CHUNK_VALIDATING)
-			mig_execs_fail(mig, chunk->bad);
 	}
 	if (end.status == MIG_OK)
 		note_copied(mig, chunk);

@@ -44,9 +44,8 @@ enum chunk_state {
 	CHUNK_UNBINDING_HOME,
 	CHUNK_COPYING_HOME,
 	CHUNK_COPYING_CPU,	/* ... again, without the engine */
-	CHUNK_BINDING_HOME,
 	CHUNK_RESTORING,
-	CHUNK_VALIDATING,	/* home; a VM that could not map it does so now */
+	CHUNK_BINDING_HOME,	/* home; VMs that do not map it do so now */
 	CHUNK_LOSING,
 	CHUNK_LOST_UNBINDING,	/* the GPU stopped at last */
 	CHUNK_NR_STATES,
@@ -93,10 +92,9 @@ enum chunk_action {
 	CHUNK_DO_ARRIVE,	/* the commit point: VMs go on in VRAM */
 	CHUNK_DO_COPY_HOME,
 	CHUNK_DO_COPY_CPU,
-	CHUNK_DO_BIND_HOME,
 	CHUNK_DO_RESTORE,
+	CHUNK_DO_BIND_HOME,
 	CHUNK_DO_SETTLE,	/* home: free VRAM, VMs go on */
-	CHUNK_DO_VALIDATE,
 	CHUNK_DO_TURN,		/* when the op in flight ends: back */
 	CHUNK_DO_HURRY,		/* deadlines begin */
 	CHUNK_DO_KILL,

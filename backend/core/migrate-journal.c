@@ -182,7 +182,6 @@ static uint8_t guest_access(const struct chunk *chunk)
 	switch (chunk->state) {
 	case CHUNK_UNBINDING:
 	case CHUNK_COPYING_OUT:
-	case CHUNK_BINDING_HOME:
 		return chunk->shared ? MIG_ACCESS_READ : MIG_ACCESS_NONE;
 	}
 	return MIG_ACCESS_WRITE;
@@ -196,7 +195,7 @@ static void masks_recover(struct chunk *chunk, uint32_t was)
 {
 	if (was == CHUNK_BINDING_OUT)
 		chunk->at_vram |= chunk->users;
-	if (was == CHUNK_VALIDATING)
+	if (was == CHUNK_BINDING_HOME)
 		chunk->at_home &= ~chunk->users;
 }
 
@@ -229,6 +228,9 @@ static void chunk_resume_walk(struct mig *mig, uint32_t slot, bool copying)
 	}
 	if (state == CHUNK_HOME || state == CHUNK_RESTORING)
 		chunk_stop(mig, chunk, chunk->at_vram);
+	/* Those that map nothing of it go on when they do. */
+	if (state == CHUNK_RESTORING || state == CHUNK_BINDING_HOME)
+		chunk_stop(mig, chunk, chunk->users & ~chunk->at_home);
 	chunk_changed(mig, slot);
 }
 

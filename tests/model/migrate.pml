@@ -19,6 +19,7 @@
  *   BUG_NO_STOP	copies home while the GPU runs
  *   BUG_NO_REVOKE	copies out while the guest can write
  *   BUG_RESTORE_FIRST	gives the page back before the GPU is off it
+ *   BUG_GO_ON_EARLY	lets the GPU go on before it maps anything again
  *   BUG_LATE_TURN	turns back after the commit point
  *   BUG_WAIT_JOB	waits for the job instead of stopping it
  *   BUG_NO_DEADLINE	never gives up on a GPU that does not stop
@@ -47,8 +48,8 @@
 #define CRASHES	1
 
 mtype = { HOME, REVOKING, STOPPING, UNBINDING, COPYING_OUT, BINDING_OUT,
-	  AWAY, STOPPING_HOME, UNBINDING_HOME, COPYING_HOME, BINDING_HOME,
-	  RESTORING, LOSING, LOST,
+	  AWAY, STOPPING_HOME, UNBINDING_HOME, COPYING_HOME, RESTORING,
+	  BINDING_HOME, LOSING, LOST,
 	  NOWHERE, RAM, VRAM };
 
 mtype st = HOME;		/* the journal */
@@ -88,7 +89,7 @@ inline gpu_access()
 	if
 	:: map == RAM -> assert(home_new || lost)
 	:: map == VRAM -> assert(vram_new || lost)
-	:: else
+	:: map == NOWHERE -> assert(lost)
 	fi;
 	if
 	:: SHARED || map == NOWHERE
@@ -153,8 +154,7 @@ active proctype Worker()
 #else
 		STEP(REVOKING, atomic { writes = false; reads = SHARED })
 #endif
-	:: st == REVOKING && want ->
-		STEP(RESTORING, restore())
+	:: st == REVOKING && want -> STEP(RESTORING, restore())
 	:: st == REVOKING && !want -> STEP(STOPPING, stop_asked = true)
 	:: st == STOPPING && want ->
 		stop_asked = false;
@@ -166,7 +166,7 @@ active proctype Worker()
 		STEP(RESTORING, restore())
 	:: st == UNBINDING && want ->
 		turn_back();
-		STEP(BINDING_HOME, map = RAM)
+		STEP(RESTORING, restore())
 	:: st == UNBINDING && !want ->
 		st = COPYING_OUT;
 		atomic { source = home_new; changed = false };
@@ -176,7 +176,7 @@ active proctype Worker()
 	:: st == COPYING_OUT && !want -> STEP(BINDING_OUT, map = VRAM)
 	:: st == COPYING_OUT && want ->
 		turn_back();
-		STEP(BINDING_HOME, map = RAM)
+		STEP(RESTORING, restore())
 	:: st == BINDING_OUT && want ->
 #ifdef BUG_LOST_WANT
 		want = false
@@ -214,7 +214,7 @@ active proctype Worker()
 	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
 		atomic { lost = !clean; st = LOSING }
 #endif
-	:: st == UNBINDING_HOME && clean -> STEP(BINDING_HOME, map = RAM)
+	:: st == UNBINDING_HOME && clean -> STEP(RESTORING, restore())
 	:: st == UNBINDING_HOME && !clean ->
 		st = COPYING_HOME;
 		atomic { source = vram_new; changed = false; copying = HANG };
@@ -235,11 +235,14 @@ active proctype Worker()
 		fi
 	:: st == COPYING_HOME ->
 		clean = true;
+		STEP(RESTORING, restore())
+	:: st == RESTORING ->
+#ifdef BUG_GO_ON_EARLY
+		stop_asked = false;
+#endif
 		STEP(BINDING_HOME, map = RAM)
 	:: st == BINDING_HOME ->
 		kill_asked = false;
-		STEP(RESTORING, restore())
-	:: st == RESTORING ->
 		STEP(HOME, stop_asked = false)
 	:: st == LOSING ->
 		/* A GPU that runs keeps its old copy; the guest was told. */
@@ -262,12 +265,13 @@ recover:
 		:: st == COPYING_HOME && copying -> lost = true; st = LOSING
 		:: st == COPYING_HOME -> copying = false; st = STOPPING_HOME
 #endif
-		:: st == UNBINDING_HOME || st == BINDING_HOME ->
-			st = STOPPING_HOME
+		:: st == UNBINDING_HOME -> st = STOPPING_HOME
+		/* It binds again. */
+		:: st == BINDING_HOME -> st = RESTORING
 		:: else
 		fi;
 		/* QUERY says who sleeps; all run that nobody holds. */
-		stop_asked = (st == STOPPING_HOME);
+		stop_asked = (st == STOPPING_HOME || map == NOWHERE);
 		want = want || asleep
 	};
 	if
@@ -292,20 +296,20 @@ proctype Successor()
 		kill_asked = true
 	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
 		atomic { lost = !clean; st = LOSING }
-	:: st == UNBINDING_HOME && clean -> st = BINDING_HOME; map = RAM
+	:: st == UNBINDING_HOME && clean -> st = RESTORING; restore()
 	:: st == UNBINDING_HOME && !clean ->
 		st = COPYING_HOME;
 		atomic { source = vram_new; changed = false };
 		atomic { home_new = source && !changed;
 			 assert(!changed || lost) };
 		clean = true;
-		st = BINDING_HOME;
-		map = RAM
-	:: st == BINDING_HOME ->
-		kill_asked = false;
 		st = RESTORING;
 		restore()
-	:: st == RESTORING -> st = HOME; stop_asked = false
+	:: st == RESTORING -> st = BINDING_HOME; map = RAM
+	:: st == BINDING_HOME ->
+		kill_asked = false;
+		st = HOME;
+		stop_asked = false
 	:: st == AWAY && want -> st = STOPPING_HOME; stop_asked = true
 	:: st == LOSING -> st = LOST;
 		lost = true;

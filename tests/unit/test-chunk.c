@@ -88,6 +88,31 @@ static void there_and_back(void **state)
 	end(w);
 }
 
+/* The guest waits for no bind; the GPU goes on when it maps the pages again. */
+static void guest_before_gpu(void **state)
+{
+	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+
+	(void)state;
+	world_exec(w, 0);
+	to_vram(w, 16);
+	world_settle(w);
+	world_guest(w, world_chunk(w, 0, 0), true);
+	until(w, CHUNK_BINDING_HOME);
+	assert_false(world_chunk(w, 0, 0)->asleep);
+	assert_true(w->vm[0].stopped);
+	world_guest(w, world_chunk(w, 0, 0), true);
+	/* One that was under way when the page came home. */
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_WANT }), 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_BINDING_HOME);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_false(w->vm[0].stopped);
+	world_gpu(w, world_chunk(w, 0, 0), 0);
+	end(w);
+}
+
 /* A REVOKE that counted them says when no QUERY is needed. */
 static void references_counted(void **state)
 {
@@ -445,6 +470,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(guest_before_gpu),
 		cmocka_unit_test(references_counted),
 		cmocka_unit_test(want_on_the_way),
 		cmocka_unit_test(nth_fails),
