@@ -429,6 +429,8 @@ static uint32_t map_again(struct process *p, unsigned int run_rounds)
 	p->m.route = &route;
 	assert_int_equal(helper_start(&helper, work_run, &p->env), 0);
 	assert_int_equal(route_perform(&route, &work.op), 0);
+	/* It waits for chunks, so the loop hears of each step. */
+	assert_int_equal(p->m.thread.max_untold, 0);
 	rounds(p, run_rounds);
 	while (route.in_flight) {
 		struct pollfd fd = { .fd = helper.done_fd, .events = POLLIN };
@@ -465,6 +467,7 @@ static void test_mapped_again(void **state)
 	assert_int_equal(migrator_move(&p->m, OBJ, 0, PAGES, MIG_PLACE_VRAM), 0);
 	rounds(p, 20);
 	assert_int_equal(pages_away(), 0);
+	assert_true(p->m.thread.max_untold > 0);
 	assert_null(p->m.gates);
 	assert_null(p->m.asks);
 	assert_null(p->m.let_go);

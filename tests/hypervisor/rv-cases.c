@@ -75,6 +75,16 @@ static const struct bench_step {
 
 #define BENCH_STEPS (sizeof(bench_steps) / sizeof(bench_steps[0]))
 
+/* As many as a batch has; returns how many those are. */
+static unsigned int all_pages(unsigned int which[BATCH])
+{
+	unsigned int i, nr = nr_pages < BATCH ? nr_pages : BATCH;
+
+	for (i = 0; i < nr; i++)
+		which[i] = i;
+	return nr;
+}
+
 /*
  * Batches of all pages that the guest is not working on: the shortest time of each, as
  * whatever else the machine does can only make them longer.
@@ -82,13 +92,11 @@ static const struct bench_step {
 static void test_bench(int argc, char **argv)
 {
 	struct gnttab_revocable_op *ops = hypercall_alloc(BATCH * sizeof(*ops));
-	unsigned int which[BATCH], i, k, nr = nr_pages < BATCH ? nr_pages : BATCH;
+	unsigned int which[BATCH], i, k, nr = all_pages(which);
 	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 20;
 	uint64_t start, took, best[BENCH_STEPS];
 
 	memset(best, 0xff, sizeof(best));
-	for (i = 0; i < nr; i++)
-		which[i] = i;
 	op_okay(ops, which, nr, GNTREV_CMD_disarm, 0, GNTREV_STATE_none);
 	for (i = 0; i < rounds; i++)
 		for (k = 0; k < BENCH_STEPS; k++) {
@@ -117,13 +125,11 @@ static void test_percentiles(int argc, char **argv)
 {
 	struct gnttab_revocable_op *ops = hypercall_alloc(BATCH * sizeof(*ops));
 	unsigned int rounds = argc > 1 ? atoi(argv[1]) : 10000, i;
-	unsigned int which[BATCH], nr = nr_pages < BATCH ? nr_pages : BATCH;
+	unsigned int which[BATCH], nr = all_pages(which);
 	uint64_t *took = calloc(rounds, sizeof(*took)), start;
 
 	if (!took || !rounds)
 		die("no rounds");
-	for (i = 0; i < nr; i++)
-		which[i] = i;
 	for (i = 0; i < rounds; i++) {
 		start = now_ns();
 		op_okay(ops, which, nr, GNTREV_CMD_revoke, 0, GNTREV_STATE_revoked);

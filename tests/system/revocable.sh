@@ -4,7 +4,8 @@
 # which works on pages all the time, or the module rv_pages, which does what it
 # is told; in dom0 rv-backend.
 
-# work_start PAGES SECONDS [SEED] [FLAGS]: the guest's program; sets $grefs.
+# work_start PAGES SECONDS [SEED] [FLAGS]: the guest's program; sets $grefs, and lists
+# them in /tmp/rv.grefs.
 work_start() {
 	guest 1 "rm -f /tmp/rv.*
 		rv-guest 0 $1 $2 ${3:-1} ${4-} >/tmp/rv.out 2>&1 </dev/null & echo \$! >/tmp/rv.pid
@@ -13,13 +14,19 @@ work_start() {
 	cat /tmp/rv.start
 	grefs=$(sed -n 's/^grefs: //p' /tmp/rv.start)
 	[ -n "$grefs" ] || fail "the guest's program did not start"
+	echo "$grefs" | tr ' ' '\n' >/tmp/rv.grefs
 }
 
-# work_end: stop it; it checks its memory.
-work_end() {
+# work_stop: it checks its memory when it ends; work_intact: that was all right.
+work_stop() {
 	guest 1 'kill -TERM $(cat /tmp/rv.pid); while [ -d /proc/$(cat /tmp/rv.pid) ]; do sleep 0.2; done; tail -n +2 /tmp/rv.out' >/tmp/rv.end
 	cat /tmp/rv.end
-	grep -q 'mismatches 0$' /tmp/rv.end || fail "the guest's memory did not hold what was written"
+	grep -q '^guest: rounds' /tmp/rv.end || fail "the guest's program died"
+}
+work_intact() { grep -q 'mismatches 0$' /tmp/rv.end || fail "the guest's memory did not hold what was written"; }
+work_end() {
+	work_stop
+	work_intact
 }
 
 # backend TEST...: rv-backend with the options $opts on the grants $grefs.
