@@ -454,11 +454,9 @@ static void note_failure(struct mig *mig, struct chunk *chunk, uint32_t status)
 		chunk->vram = false;
 		mig->vram_used -= chunk->nr;
 	}
-	/* What it has left is not known: it is bound anew. */
-	if (chunk->state == CHUNK_UNBINDING)
-		chunk->at_home &= ~chunk->op_vms;
-	/* Behind a move it is tried once more for them. */
-	if (chunk->state == CHUNK_BINDING_HOME && !chunk->stopping)
+	/* Behind a move, which holds VMs still, it is tried once more for them. */
+	if (chunk->state == CHUNK_BINDING_HOME &&
+	    !(chunk->stopping & ~chunk->at_vram))
 		mig_execs_fail(mig, chunk->bad);
 	switch (status) {
 	case MIG_NO_VRAM:
@@ -477,8 +475,10 @@ static void note_failure(struct mig *mig, struct chunk *chunk, uint32_t status)
 }
 
 /* What the op that ended well has changed; binds in VRAM count from the start. */
-static void note_success(struct chunk *chunk)
+static void note_success(const struct mig *mig, struct chunk *chunk)
 {
+	uint64_t bound = chunk->op_vms & chunk->users;
+
 	switch (chunk_facts[chunk->state].op) {
 	case MIG_OP_REVOKE:
 		chunk->guest = chunk->shared ? MIG_ACCESS_READ :
@@ -490,7 +490,7 @@ static void note_success(struct chunk *chunk)
 		break;
 	case MIG_OP_BIND:
 		if (chunk->state != CHUNK_BINDING_OUT)
-			chunk->at_home |= chunk->op_vms & chunk->users;
+			chunk->at_home |= bound & ~mig_vms_gone(mig, bound);
 		break;
 	}
 }
@@ -531,10 +531,14 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 
 	if (!chunk->used || !chunk->emitted)
 		return -EINVAL;
+	/* What is left of home then is not known: who goes on is bound anew. */
+	if (end.status != MIG_OK && chunk_facts[chunk->state].op == MIG_OP_UNBIND)
+		chunk->at_home &= ~chunk->op_vms;
 	if (end.status == MIG_OK) {
 		chunk->no_refs = chunk->state == CHUNK_REVOKING &&
 				 end.flags & MIG_DONE_REFS && !end.extra_refs;
-		note_success(chunk);
+		note_success(mig, chunk);
+		note_copied(mig, chunk);
 	} else if (chunk->state == CHUNK_UNBINDING_HOME ||
 		   chunk->state == CHUNK_LOST_UNBINDING) {
 		/* Who never runs again cannot use what it maps. */
@@ -543,8 +547,6 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 	} else {
 		note_failure(mig, chunk, end.status);
 	}
-	if (end.status == MIG_OK)
-		note_copied(mig, chunk);
 	return chunk_event(mig, slot, done_event(chunk, &end));
 }
 

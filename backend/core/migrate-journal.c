@@ -188,8 +188,8 @@ static uint8_t guest_access(const struct chunk *chunk)
 }
 
 /*
- * What a bind or unbind that was under way has left is not known, so all that
- * may be mapped counts as mapped.
+ * What a bind that was under way has left is not known: of VRAM it counts as mapped,
+ * since that has to be taken away, of home as not mapped, since that is bound anew.
  */
 static void masks_recover(struct chunk *chunk, uint32_t was)
 {

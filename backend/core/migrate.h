@@ -233,7 +233,7 @@ enum mig_why {
 	X(COPY_OUT,	copy_out,	"copy a chunk to VRAM") \
 	X(COPY_HOME,	copy_home,	"copy a chunk home") \
 	X(OUT,		out,		"a chunk's whole way to VRAM") \
-	X(WANT,		want,		"want, or release, to restored") \
+	X(WANT,		want,		"want, to the guest has it again") \
 	X(ROLLBACK,	rollback,	"a move that turned back, to home again") \
 	X(KILL,		kill,		"kill jobs until the GPU has stopped")
 

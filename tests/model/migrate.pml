@@ -6,8 +6,9 @@
  * step, and may die at any step; a new one carries on from the journal.
  *
  * Of each copy is known only whether it holds the newest contents. Nobody may
- * read one that does not (9), nothing that can change is copied (3), and a vCPU
- * that sleeps wakes up (7, 10).
+ * read one that does not (9), nothing that can change is copied (3), a GPU never
+ * runs without a mapping, a vCPU that sleeps wakes up (7, 10), and a GPU that was
+ * stopped goes on.
  *
  *   PREEMPT=0	the GPU stops only between jobs
  *   DEAF=1	... and ignores a kill
@@ -25,6 +26,7 @@
  *   BUG_NO_DEADLINE	never gives up on a GPU that does not stop
  *   BUG_JOURNAL_LATE	writes the journal after the side effect
  *   BUG_RECOVER_HOME	a new worker takes a copy home as done
+ *   BUG_NO_HOLD	a new worker lets the GPU go on before it maps anything
  *   BUG_LOST_WANT	a want during the way out is forgotten
  *   BUG_LATE_COPY	takes a copy that ignores its end for a failed one
  *   BUG_LEFT_COPY	a new worker forgets the copy that the old one began
@@ -266,12 +268,15 @@ recover:
 		:: st == COPYING_HOME -> copying = false; st = STOPPING_HOME
 #endif
 		:: st == UNBINDING_HOME -> st = STOPPING_HOME
-		/* It binds again. */
-		:: st == BINDING_HOME -> st = RESTORING
 		:: else
 		fi;
 		/* QUERY says who sleeps; all run that nobody holds. */
-		stop_asked = (st == STOPPING_HOME || map == NOWHERE);
+		stop_asked = (st == STOPPING_HOME);
+#ifndef BUG_NO_HOLD
+		/* ... or that maps nothing: the record says who does, but of a bind. */
+		stop_asked = stop_asked || st == BINDING_HOME ||
+			     (st == RESTORING && map == NOWHERE);
+#endif
 		want = want || asleep
 	};
 	if
@@ -305,8 +310,9 @@ proctype Successor()
 		clean = true;
 		st = RESTORING;
 		restore()
-	:: st == RESTORING -> st = BINDING_HOME; map = RAM
+	:: st == RESTORING -> st = BINDING_HOME
 	:: st == BINDING_HOME ->
+		map = RAM;
 		kill_asked = false;
 		st = HOME;
 		stop_asked = false
@@ -319,4 +325,7 @@ proctype Successor()
 
 #ifdef LIVE
 ltl wakes { [] (asleep -> <> !asleep) }
+#endif
+#ifdef LIVE_GPU
+ltl goes_on { [] (stop_asked -> <> !stop_asked) }
 #endif

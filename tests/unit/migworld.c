@@ -151,7 +151,9 @@ static void map_effect(struct world *w, struct world_chunk *c,
 	unsigned int vm;
 
 	for (vm = 0; vm < WORLD_VMS; vm++) {
-		if (!(op->vms >> vm & 1) || !w->vm[vm].open)
+		/* A GPU that is gone maps nothing. */
+		if (!(op->vms >> vm & 1) || !w->vm[vm].open ||
+		    w->mig->vm[vm].dead)
 			continue;
 		if (to != MAP_NONE && !c->uses[vm])
 			continue;
@@ -371,10 +373,30 @@ void world_dump(const struct world *w)
 			w->mig->vm[i].gpu);
 }
 
+/* Where the engine counts a chunk at home as mapped, it is. */
+static bool home_is_mapped(const struct world *w, const struct world_chunk *c)
+{
+	uint32_t slot = mig_chunk_find(w->mig, c->obj, c->first), vm;
+	const struct chunk *chunk = &w->mig->chunk[slot];
+
+	if (slot == POOL_NONE || chunk->state != CHUNK_HOME)
+		return true;
+	for (vm = 0; vm < WORLD_VMS; vm++)
+		if (w->vm[vm].open && c->uses[vm] && !w->mig->vm[vm].dead &&
+		    chunk->users & chunk->at_home & vm_bit(vm) &&
+		    c->map[vm] != MAP_HOME)
+			return false;
+	return true;
+}
+
 static void check(struct world *w)
 {
 	int broken = mig_check(w->mig);
+	uint32_t i;
 
+	for (i = 0; i < WORLD_CHUNKS; i++)
+		FAKE_ASSERT(!w->chunk[i].used ||
+			    home_is_mapped(w, &w->chunk[i]));
 	if (broken) {
 		fprintf(stderr, "invariant %d is broken\n", broken);
 		world_dump(w);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "chunkwalk.h"
 #include "migworld.h"
 #include "random.h"
 #include "userptrif.h"
@@ -273,11 +274,33 @@ static void trace_replays(void **state)
 	world_free(w);
 }
 
+/* The same UNBIND fails that the old worker had begun: what is left is not known. */
+static void unbind_fails_again(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	world_vm(w, 0, 0, MIG_VM_PREEMPT | MIG_VM_KILL);
+	world_obj(w, 0, 16, 0);
+	world_map(w, 0, 0, 0, 16, MIG_ACCESS_WRITE);
+	world_settle(w);
+	assert_int_equal(world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0), 0);
+	until(w, CHUNK_UNBINDING);
+	world_restart(w);
+	until(w, CHUNK_UNBINDING_HOME);
+	world_complete(w, 0, MIG_FAILED);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_int_equal(world_chunk(w, 0, 0)->map[0], MAP_HOME);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cut_everywhere),
 		cmocka_unit_test(cut_again),
+		cmocka_unit_test(unbind_fails_again),
 		cmocka_unit_test(adrift),
 		cmocka_unit_test(bad_journals),
 		cmocka_unit_test(trace_keeps_settings),

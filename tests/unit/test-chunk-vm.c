@@ -82,7 +82,7 @@ static void vm_closes(void **state)
 	uint32_t at;
 
 	(void)state;
-	for (at = CHUNK_ALLOCATING; at <= CHUNK_RESTORING; at++) {
+	for (at = CHUNK_ALLOCATING; at <= CHUNK_BINDING_HOME; at++) {
 		struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
 
 		w->extra_refs = at == CHUNK_DRAIN_WAIT;
@@ -104,6 +104,68 @@ static void vm_closes(void **state)
 		assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
 		end(w);
 	}
+}
+
+/* The same with a VM of each GPU. */
+static struct world *two(void)
+{
+	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+
+	world_vm(w, 1, 1, BOTH);
+	world_map(w, 1, 0, 0, 16, MIG_ACCESS_WRITE);
+	world_settle(w);
+	to_vram(w, 16);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	return w;
+}
+
+static void until_of_two(struct world *w, uint32_t state)
+{
+	while (world_state(w, 0, 0) != state)
+		if (w->nr_pending)
+			world_complete(w, 0, MIG_OK);
+		else if (!world_try_stop(w, 0))
+			assert_true(world_try_stop(w, 1));
+}
+
+/* One VM cannot be unbound, the other not be bound: its job is refused, once. */
+static void bind_fails_beside_a_wedged_one(void **state)
+{
+	struct world *w = two();
+	unsigned int i;
+
+	(void)state;
+	world_exec(w, 1);
+	until_of_two(w, CHUNK_UNBINDING_HOME);
+	world_complete(w, 0, MIG_FAILED);
+	until_of_two(w, CHUNK_BINDING_HOME);
+	for (i = 0; i < 10 && w->nr_pending; i++)
+		world_complete(w, 0, w->pending[0].op.type == MIG_OP_BIND ?
+			       MIG_FAILED : MIG_OK);
+	assert_true(i < 10);
+	assert_int_equal(w->vm[1].jobs, 0);
+	world_settle(w);
+	w->losses = true;
+	end(w);
+}
+
+/* What a GPU had bound that is gone is no mapping. */
+static void gpu_gone_while_binding(void **state)
+{
+	struct world *w = two();
+
+	(void)state;
+	world_guest(w, world_chunk(w, 0, 0), true);
+	until_of_two(w, CHUNK_BINDING_HOME);
+	world_gpu_gone(w, 1);
+	world_settle(w);
+	world_wait(w, 10000);
+	to_vram(w, 16);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	w->losses = true;
+	end(w);
 }
 
 /* VRAM of one GPU is not bound on another: home before that one's EXEC. */
@@ -180,6 +242,8 @@ int main(void)
 		cmocka_unit_test(two_passes),
 		cmocka_unit_test(one_stop_for_many),
 		cmocka_unit_test(vm_closes),
+		cmocka_unit_test(bind_fails_beside_a_wedged_one),
+		cmocka_unit_test(gpu_gone_while_binding),
 		cmocka_unit_test(other_gpu),
 		cmocka_unit_test(no_capability),
 		cmocka_unit_test(gpu_gone),
