@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc helper route sandbox grefs space mover batch spare times top recorder \
-	journal rescue gate module attach ctl spawn gpu
+	journal rescue rescuer gate module attach ctl spawn gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -43,7 +43,8 @@ DT_SRCS_batch := $(DT_SRCS_mover)
 DT_SRCS_spare := $(DT_SRCS_mover)
 DT_SRCS_journal := backend/worker/journal.c $(CORE_SRCS)
 # The test has fences of its own.
-DT_SRCS_rescue := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
+DT_SRCS_rescue := tests/daemon/process.c $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
+DT_SRCS_rescuer := $(DT_SRCS_rescue) backend/worker/rescue.c
 
 DT_SRCS_gate = $(DT_SRCS_route)
 
@@ -70,6 +71,7 @@ DT_LIBS_top := -ljson-c
 DT_LIBS_ctl := -ljson-c
 DT_LIBS_route := -lsystemd
 DT_LIBS_rescue := -lsystemd
+DT_LIBS_rescuer := -lsystemd
 DT_LIBS_gate := -lsystemd
 DT_LIBS_spawn := -lsystemd
 DT_LIBS_gpu := -ldrm
@@ -78,7 +80,7 @@ DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 # dt-variant(name, compiler, flags)
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
-		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.*) $(DAEMON_SRCS) \
+		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.* $(DT_DIR)/process.*) $(DAEMON_SRCS) \
 		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \

@@ -62,15 +62,19 @@ static void fake_vm_close(struct gpu_vm *vm)
 	free(vm);
 }
 
-static int fake_import(struct gpu_vm *vm, int dmabuf, uint32_t *handle)
+static int handle_make(struct gpu_vm *vm, uint32_t *handle)
 {
-	(void)dmabuf;
 	if (fake_fail())
 		return -ENOMEM;
 	*handle = ++next_handle;
 	vm->open++;
 	fake_gpu.imports++;
 	return 0;
+}
+
+static int fake_import(struct gpu_vm *vm, int dmabuf, uint32_t *handle)
+{
+	return dmabuf < 0 ? -EBADF : handle_make(vm, handle);
 }
 
 static int fake_close(struct gpu_vm *vm, uint32_t handle)
@@ -172,7 +176,7 @@ static int fake_share(struct gpu_vm *from, uint32_t handle, struct gpu_vm *to,
 {
 	(void)from;
 	(void)handle;
-	return fake_import(to, -1, to_handle);
+	return handle_make(to, to_handle);
 }
 
 static int fake_place(struct gpu_vm *vm, const struct gpu_place *places,
@@ -250,6 +254,8 @@ static uint32_t fake_id(const struct gpu_vm *vm)
 	return vm->id;
 }
 
+static int left_fence;	/* of the last stop: the caller's */
+
 /* One whose jobs do not stop gives a fence that does not signal. */
 static int fake_stop_left(int node, uint32_t id, int *fence)
 {
@@ -260,7 +266,7 @@ static int fake_stop_left(int node, uint32_t id, int *fence)
 		return -EMFILE;
 	if (!fake_gpu.left_runs)
 		return fake_fence(fence);
-	*fence = eventfd(0, EFD_CLOEXEC);
+	left_fence = *fence = eventfd(0, EFD_CLOEXEC);
 	return *fence < 0 ? -errno : 0;
 }
 
@@ -268,8 +274,10 @@ static int fake_kill_left(int node, uint32_t id)
 {
 	(void)node;
 	(void)id;
-	fake_gpu.left_runs &= fake_gpu.left_is_deaf;
-	return 0;
+	if (fake_gpu.left_is_deaf)
+		return 0;
+	fake_gpu.left_runs = false;
+	return eventfd_write(left_fence, 1) ? -errno : 0;
 }
 
 static const struct gpu_move_ops fake_move_ops = {
