@@ -223,15 +223,20 @@ unsigned int pages_away(void)
 	return nr;
 }
 
+void moving_end(struct migrator *m, struct work_env *env)
+{
+	grefs_fini(&m->grefs);
+	mover_fini(&m->mover);
+	work_fini(env);
+	free(m->object);
+	if (m->timer > 0)
+		close(m->timer);
+}
+
 void process_free(struct process *p)
 {
 	sd_event_unref(p->m.loop);
-	grefs_fini(&p->m.grefs);
-	mover_fini(&p->m.mover);
-	work_fini(&p->env);
-	free(p->m.object);
-	if (p->m.timer > 0)
-		close(p->m.timer);
+	moving_end(&p->m, &p->env);
 	if (p->journal.head)
 		journal_close(&p->journal);
 	free(p);

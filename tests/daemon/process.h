@@ -31,6 +31,8 @@ struct process *process_new(void);
 /* 0 or the first error; a process whose start fails is dead. */
 int process_start(struct process *p, int journal);
 void process_free(struct process *p);
+/* What a process has of the migrator, whose thread has ended or never begun. */
+void moving_end(struct migrator *m, struct work_env *env);
 
 /* Of the loop: up to @nr, as long as there is something to do. An error ends the process. */
 void rounds(struct process *p, unsigned int nr);

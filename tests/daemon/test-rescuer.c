@@ -111,12 +111,7 @@ static void rescuer_free(struct worker *worker)
 	if (m->thread.run)
 		helper_stop(&m->thread);
 	sd_event_unref(worker->loop);
-	grefs_fini(&m->grefs);
-	mover_fini(&m->mover);
-	work_fini(&worker->env);
-	free(m->object);
-	if (m->timer > 0)
-		close(m->timer);
+	moving_end(m, &worker->env);
 	journal_close(&worker->journal);
 	close(records[0]);
 	close(records[1]);
@@ -131,7 +126,7 @@ static void record(uint32_t type, uint32_t gref)
 }
 
 /* A worker that died after @life rounds, and what it leaves. */
-static struct worker *left_behind(unsigned int life, uint32_t ram)
+static struct worker *left_behind(unsigned int life, bool has_ram)
 {
 	struct process *p = process_new();
 	int journal = journal_create(&limits);
@@ -139,7 +134,7 @@ static struct worker *left_behind(unsigned int life, uint32_t ram)
 
 	assert_true(journal >= 0);
 	first_life(p, journal, life < LIFE_AWAY ? life : LIFE_AWAY, life);
-	if (!ram)
+	if (!has_ram)
 		journal_set_ram(&p->journal, OBJ, 0);
 	worker_dies(p);
 	worker = rescuer_new(journal);
@@ -165,7 +160,7 @@ static int rescue(struct worker *worker)
 
 static void test_all_home(void **state)
 {
-	struct worker *worker = left_behind(LIFE_AWAY, 1);
+	struct worker *worker = left_behind(LIFE_AWAY, true);
 
 	(void)state;
 	assert_int_equal(pages_away(), PAGES);
@@ -178,7 +173,7 @@ static void test_all_home(void **state)
 
 static void test_lost_is_said(void **state)
 {
-	struct worker *worker = left_behind(LIFE_AWAY, 0);
+	struct worker *worker = left_behind(LIFE_AWAY, false);
 
 	(void)state;
 	assert_int_equal(rescue(worker), -EIO);
@@ -189,7 +184,7 @@ static void test_lost_is_said(void **state)
 /* The module gave a page back by itself before anybody was there. */
 static void test_lost_before(void **state)
 {
-	struct worker *worker = left_behind(LIFE_AWAY, 1);
+	struct worker *worker = left_behind(LIFE_AWAY, true);
 
 	(void)state;
 	record(XEN_USERPTR_BACK_LOST, GREF);
@@ -202,7 +197,7 @@ static void test_lost_before(void **state)
 /* A want changes nothing; without a guest there is nothing left to do. */
 static void test_guest_is_gone(void **state)
 {
-	struct worker *worker = left_behind(LIFE_AWAY, 1);
+	struct worker *worker = left_behind(LIFE_AWAY, true);
 
 	(void)state;
 	record(XEN_USERPTR_BACK_WANT, GREF);
@@ -213,7 +208,7 @@ static void test_guest_is_gone(void **state)
 
 static void test_gpu_cannot_move(void **state)
 {
-	struct worker *worker = left_behind(0, 1);
+	struct worker *worker = left_behind(0, true);
 	const char *why = NULL;
 
 	(void)state;
@@ -228,7 +223,7 @@ static void test_gpu_cannot_move(void **state)
 /* What does not stop is killed, and then all is as ever. */
 static void test_copies_are_killed(void **state)
 {
-	struct worker *worker = left_behind(LIFE_AWAY, 1);
+	struct worker *worker = left_behind(LIFE_AWAY, true);
 
 	(void)state;
 	fake_gpu.left_runs = true;
@@ -248,7 +243,7 @@ static void test_copies_go_on(void **state)
 
 	(void)state;
 	for (life = LIFE_AWAY; life < LIFE_AWAY + 10; life += 2) {
-		struct worker *worker = left_behind(life, 1);
+		struct worker *worker = left_behind(life, true);
 		int ret;
 
 		fake_gpu.left_runs = true;
@@ -273,7 +268,7 @@ static void test_each_call_fails(void **state)
 
 	(void)state;
 	for (nth = 1; nth < 60; nth++) {
-		struct worker *worker = left_behind(LIFE_AWAY, 1);
+		struct worker *worker = left_behind(LIFE_AWAY, true);
 		int ret;
 
 		fake_fail_set(nth);

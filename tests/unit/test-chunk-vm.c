@@ -106,7 +106,7 @@ static void vm_closes(void **state)
 	}
 }
 
-/* The same with a VM of each GPU. */
+/* An object in VRAM, mapped by a VM of each GPU. */
 static struct world *two(void)
 {
 	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
@@ -171,15 +171,9 @@ static void gpu_gone_while_binding(void **state)
 /* VRAM of one GPU is not bound on another: home before that one's EXEC. */
 static void other_gpu(void **state)
 {
-	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+	struct world *w = two();
 
 	(void)state;
-	world_vm(w, 1, 1, BOTH);
-	world_map(w, 1, 0, 0, 16, MIG_ACCESS_WRITE);
-	world_settle(w);
-	to_vram(w, 16);
-	world_settle(w);
-	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
 	assert_int_equal(world_chunk(w, 0, 0)->map[1], MAP_NONE);
 	world_exec(w, 1);
 	assert_int_equal(w->vm[1].jobs, 0);
