@@ -417,8 +417,9 @@ void mover_run(void *context, struct work *work)
 		mover_alive(mover->env->module, move->gref);
 		break;
 	case MOVE_REST:
-		mover_disarm_idle(mover);
+		/* What others may wait for goes first. */
 		mover_drop_spares(mover);
+		mover_disarm_idle(mover);
 		break;
 	case MOVE_FORGET:
 		move->status = move_status(mover_forget(mover, move->op.obj));
