@@ -262,6 +262,9 @@ void back_channel_close(struct back_binding *binding);
 struct back_want *back_want_add(struct back_binding *binding, u32 gref);
 /* The entry stays as long as ops_lock is held; NULL if there is none. */
 struct back_want *back_want_find(struct back_binding *binding, u32 gref);
+/* The same for many grefs in turn, with no change to the table in between. */
+struct back_want *back_want_find_near(struct back_binding *binding,
+				      struct xa_state *at, u32 gref);
 void back_want_drop(struct back_binding *binding, u32 gref);
 /* Drops it unless the hypervisor says that the page is armed; whether it did. */
 bool back_want_forget(struct back_binding *binding, u32 gref);

@@ -98,12 +98,25 @@ static u8 back_op_flags(u8 flags)
 	       (flags & XEN_USERPTR_BACK_OP_DISARM ? GNTREV_OP_disarm : 0);
 }
 
+static struct back_want *back_op_want(struct back_binding *binding,
+				      struct back_slice *s, struct xa_state *at,
+				      const struct xen_userptr_back_op *op)
+{
+	if (op->cmd == XEN_USERPTR_BACK_ARM) {
+		s->arms = true;
+		return back_want_add(binding, op->gref);
+	}
+	/* What an ARM adds may move the nodes. */
+	return s->arms ? back_want_find(binding, op->gref) :
+			 back_want_find_near(binding, at, op->gref);
+}
+
 /*
  * A page may be armed only if its want can be kept: without memory for that
  * the operation becomes a query, and its status a refusal.
  */
 static void back_op_begin(struct back_binding *binding, struct back_slice *s,
-			  u32 i)
+			  struct xa_state *at, u32 i)
 {
 	const struct xen_userptr_back_op *user = &s->user[i];
 	struct gnttab_revocable_op *xen = &s->xen[i];
@@ -116,10 +129,7 @@ static void back_op_begin(struct back_binding *binding, struct back_slice *s,
 		.ref = user->gref,
 		.status = GNTST_general_error,
 	};
-	s->arms |= user->cmd == XEN_USERPTR_BACK_ARM;
-	want = user->cmd == XEN_USERPTR_BACK_ARM ?
-		back_want_add(binding, user->gref) :
-		back_want_find(binding, user->gref);
+	want = back_op_want(binding, s, at, user);
 	if (!want && user->cmd == XEN_USERPTR_BACK_ARM)
 		xen->cmd = GNTREV_CMD_query;
 	s->wants[i].want = want;
@@ -163,6 +173,7 @@ static void back_op_end(struct back_binding *binding, struct back_slice *s,
 
 static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 {
+	XA_STATE(at, &binding->wants, 0);
 	u32 i;
 	int ret;
 
@@ -174,7 +185,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	s->dropped = false;
 	s->arms = false;
 	for (i = 0; i < s->nr; i++)
-		back_op_begin(binding, s, i);
+		back_op_begin(binding, s, &at, i);
 	ret = HYPERVISOR_grant_table_op(GNTTABOP_revocable_op, s->xen, s->nr);
 	trace_xen_userptr_back_slice(binding->domid, s->nr, ret);
 	for (i = 0; i < s->nr; i++) {

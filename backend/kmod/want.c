@@ -63,6 +63,28 @@ struct back_want *back_want_find(struct back_binding *binding, u32 gref)
 	return xa_load(&binding->wants, gref);
 }
 
+/*
+ * The grefs of a chunk mostly follow on each other: the node that had the last one has
+ * the next. Nothing leaves or enters the table without ops_lock, so the nodes that @at
+ * stands at are there.
+ */
+struct back_want *back_want_find_near(struct back_binding *binding,
+				      struct xa_state *at, u32 gref)
+{
+	struct back_want *want;
+
+	lockdep_assert_held(&binding->ops_lock);
+	rcu_read_lock();
+	if (xas_is_node(at) && at->xa_index + 1 == gref) {
+		want = xas_next(at);
+	} else {
+		xas_set(at, gref);
+		want = xas_load(at);
+	}
+	rcu_read_unlock();
+	return want;
+}
+
 /* Must not wait for storage, which may be the same guest's. */
 struct back_want *back_want_add(struct back_binding *binding, u32 gref)
 {

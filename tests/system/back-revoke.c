@@ -284,6 +284,38 @@ static void test_armed_again_in_one_call(void)
 }
 
 /*
+ * Each operation finds its own entry for wants, in whatever order the grefs stand in a call,
+ * with some among them that have none.
+ */
+static void test_any_order(void)
+{
+	struct xen_userptr_back_op ops[2 * 16 + 3] = {
+		{ .gref = 0, .cmd = XEN_USERPTR_BACK_QUERY },
+		{ .gref = 1, .cmd = XEN_USERPTR_BACK_QUERY },
+		{ .gref = UINT32_MAX, .cmd = XEN_USERPTR_BACK_QUERY },
+	};
+	int dmabuf, fd = armed(&dmabuf);
+	uint32_t i, half = ngrefs / 2, nr = 3;
+
+	CHECK(ngrefs == 16);
+	for (i = 0; i < half; i++)
+		ops[nr++] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = XEN_USERPTR_BACK_DISARM };
+	for (i = ngrefs; i-- > half;)
+		ops[nr++] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = XEN_USERPTR_BACK_DISARM };
+	CHECK(ops_call(fd, ops, nr) == 0);
+	for (i = 3; i < nr; i++)
+		CHECK(ops[i].status == GNTST_okay && ops[i].state == GNTREV_STATE_none);
+	CHECK(stats(fd).armed == 0);
+	for (nr = 3, i = 0; i < ngrefs; i++) {
+		ops[nr++] = (struct xen_userptr_back_op){ .gref = grefs[i], .cmd = XEN_USERPTR_BACK_ARM };
+		ops[nr++] = (struct xen_userptr_back_op){ .gref = grefs[ngrefs - 1 - i], .cmd = XEN_USERPTR_BACK_QUERY };
+	}
+	CHECK(ops_call(fd, ops, nr) == 0);
+	CHECK(stats(fd).armed == ngrefs);
+	let_go(fd, dmabuf);
+}
+
+/*
  * One that calls is slow, not dead: the script set the limits to 1 s without a
  * call and 8 s in all. The page comes back with its contents after the first, and
  * as lost after the second.
@@ -476,6 +508,7 @@ const struct back_case revoke_cases[] = {
 	{ "unmap_while_armed", test_unmap_while_armed },
 	{ "unserved_write_want", test_unserved_write_want },
 	{ "armed_again_in_one_call", test_armed_again_in_one_call },
+	{ "any_order", test_any_order },
 	{ "unserved_want_is_lost", test_unserved_want_is_lost },
 	{ "unserved_want_readonly", test_unserved_want_readonly },
 	{ "lost_and_wanted_again", test_lost_and_wanted_again },
