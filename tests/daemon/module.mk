@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc helper route sandbox grefs space mover batch spare times top recorder \
-	journal rescue rescuer gate module attach ctl spawn gpu
+	journal rescue rescuer gate module attach ctl spawn control gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -51,6 +51,8 @@ DT_SRCS_gate = $(DT_SRCS_route)
 DT_SRCS_spawn := backend/broker/spawn.c backend/broker/gpus.c backend/broker/config.c \
 	backend/xen/store.c backend/common/ipc.c $(CORE_SRCS)
 
+DT_SRCS_control := backend/broker/control.c backend/common/ipc.c
+
 DT_SRCS_gpu := $(wildcard backend/gpu/*.c)
 
 DT_SRCS_times := tools/userptrctl/times.c
@@ -74,6 +76,7 @@ DT_LIBS_rescue := -lsystemd
 DT_LIBS_rescuer := -lsystemd
 DT_LIBS_gate := -lsystemd
 DT_LIBS_spawn := -lsystemd
+DT_LIBS_control := -lsystemd
 DT_LIBS_gpu := -ldrm
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
