@@ -35,19 +35,19 @@ install:
 
 install-frontend: install-lib
 	$(call install_man,4,xen_userptr)
+	$(call install_man,7,xen-userptr-tracing)
 	$(call install_dkms,xen-userptr-front,frontend)
 
 install-tools: $(BUILD)/bin/userptrctl
 	install -d $(DESTDIR)$(SBINDIR)
 	install -m 755 $< $(DESTDIR)$(SBINDIR)
-	$(call install_man,8,userptrctl)
+	$(call install_man,8,userptrctl userptrd)
 
 install-backend: $(BUILD)/bin/userptrd install-tools
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(UDEVDIR)
 	install -m 755 $< $(DESTDIR)$(SBINDIR)
 	$(call install_man,4,xen_userptr_back)
 	$(call install_man,7,xen-userptr-tracing)
-	$(call install_man,8,userptrd)
 	install -m 644 $(PACKAGING)/70-xen-userptr.rules $(DESTDIR)$(UDEVDIR)
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(PACKAGING)/xen-userptrd.service.in \
 		>$(DESTDIR)$(UNITDIR)/xen-userptrd.service

@@ -43,7 +43,7 @@ static const char *ask_text(int error)
 	case -ENOTCONN:
 		return "the device is not connected";
 	case -EBUSY:
-		return "too many requests wait for it";
+		return "it is busy: its guest was suspended and has run no job since, or too many requests wait";
 	case -EOPNOTSUPP:
 		return "not possible with this hypervisor, module or GPU";
 	case -ENOENT:
