@@ -215,6 +215,9 @@ static int range_compare_batch(struct xu_object *obj,
 			same = 0;
 		put_page(page[i]);
 	}
+	/* A process that dies gets a part: that says nothing of the rest. */
+	if (got < (long)count && fatal_signal_pending(current))
+		return -EINTR;
 	return got == count ? same : 0;
 }
 
@@ -231,13 +234,18 @@ static u32 range_next_batch(const struct xu_object *obj,
 	return min(to - from, (unsigned long)COMPARE_BATCH);
 }
 
-/* What is unmapped meanwhile differs because it is gone: then look again. */
+/*
+ * What is unmapped meanwhile differs because it is gone: then look again. Each time some
+ * more is gone, or all, which has no bits.
+ */
 static int range_compare(struct xu_object *obj, const struct xu_range *range)
 {
 	u32 first = 0, count;
 	int same = 1;
 
-	while (same == 1) {
+	while (same == 1 && !READ_ONCE(obj->unmapped)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		count = range_next_batch(obj, range, &first);
 		if (!count)
 			return 1;

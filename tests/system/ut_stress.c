@@ -370,7 +370,36 @@ static void userptr_fuzzing(void)
 	ut_close(&after.ut);
 }
 
+/* What is gone as a whole while EXEC looks whether it is still the same: EXEC ends. */
+static void exec_after_munmap(void)
+{
+	uint32_t syncobj;
+	unsigned int i;
+	struct ut_mem m;
+	int ret;
+
+	ut_open(&m.ut);
+	ut_batch_open(&m.batch, &m.ut, &m.cmd);
+	for (i = 0; i < 100; i++) {
+		m.memory = ut_pages(UT_MEM_PAGES);
+		m.handle = ut_create_one(m.ut.fd, m.memory, UT_MEM_PAGES * UT_PAGE, 0);
+		ut_map(&m.ut, m.handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
+		/* Work that does not need the object. */
+		ut_mem_begin(&m);
+		gpu_cmd_fill(&m.cmd, UT_CMD_VA + 3 * UT_PAGE, i, 8);
+		UT_CHECK(!madvise(m.memory, UT_PAGE, MADV_DONTNEED), "madvise");
+		UT_CHECK(!munmap(m.memory, UT_MEM_PAGES * UT_PAGE), "munmap");
+		ret = __ut_exec(&m.ut, 0, UT_CMD_VA, gpu_cmd_octets(&m.cmd), &syncobj);
+		UT_CHECK(ret == 0 || ret == -ESTALE, "EXEC: %d", ret);
+		if (!ret)
+			UT_ERRNO(ut_fence_wait(m.ut.fd, syncobj), 0);
+		ut_destroy(m.ut.fd, m.handle);
+	}
+	ut_close(&m.ut);
+}
+
 const struct ut_case ut_stress_cases[] = {
+	{ "exec_after_munmap", exec_after_munmap },
 	{ "once_userptr", once_userptr },
 	{ "many_userptr", many_userptr },
 	{ "once_userptr_rebind", once_userptr_rebind },
