@@ -105,7 +105,7 @@ static int bind_take_object(struct drm_file *file, struct xu_vm *vm,
 	*obj_id = obj->id;
 	return xu_fault() ? -ENOMEM :
 		xa_err(xa_store(&vm->objs, obj->id, xa_mk_value(1),
-				GFP_KERNEL));
+				GFP_KERNEL_ACCOUNT));
 }
 
 static int bind_fill_op(struct drm_file *file, struct xu_vm *vm,

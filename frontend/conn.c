@@ -137,17 +137,20 @@ err_pages:
 
 /*
  * Runs once after the break. Nothing touches the shared pages any more when
- * the interrupt is gone and "closed" is set.
+ * "closed" is set and the interrupt is gone.
  */
 static void conn_close_work(struct work_struct *work)
 {
 	struct xu_conn *conn = container_of(work, struct xu_conn, close_work);
 
+	/* Who polls from elsewhere notifies through the interrupt: that ends first. */
+	mutex_lock(&conn->timeline_lock);
+	conn->closed = true;
+	mutex_unlock(&conn->timeline_lock);
 	if (conn->irq)
 		unbind_from_irqhandler(conn->irq, conn);
 	conn->irq = 0;
 	mutex_lock(&conn->timeline_lock);
-	conn->closed = true;
 	conn_teardown_pages(conn);
 	mutex_unlock(&conn->timeline_lock);
 	xu_quarantine_kick();
@@ -166,6 +169,7 @@ static void conn_connect_work(struct work_struct *work)
 struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order)
 {
 	struct xu_conn *conn = kvzalloc(sizeof(*conn), GFP_KERNEL);
+	u32 i;
 	int err;
 
 	BUILD_BUG_ON(sizeof(struct xen_userptrif_req) != 64);
@@ -183,6 +187,11 @@ struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order)
 	conn->xd = xd;
 	conn->domid = xd->grants.domid;
 	conn->nr_ring_pages = 1U << ring_order;
+	/* Gref 0 is the console's: it must not be ended for what was not granted. */
+	conn->fence_gref = INVALID_GRANT_REF;
+	conn->evt_gref = INVALID_GRANT_REF;
+	for (i = 0; i < ARRAY_SIZE(conn->ring_gref); i++)
+		conn->ring_gref[i] = INVALID_GRANT_REF;
 	drm_dev_get(&xd->drm);
 	err = conn_setup_pages(conn);
 	if (err)

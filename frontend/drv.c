@@ -20,6 +20,11 @@
 #include "trace.h"
 
 struct workqueue_struct *xu_release_wq;
+/*
+ * Ends of objects may wait for their program's memory (mmu_interval_notifier_remove()):
+ * nothing that another program or the connection waits for may stand behind them.
+ */
+struct workqueue_struct *xu_object_wq;
 struct workqueue_struct *xu_job_wq;
 
 struct xu_file *xu_file_create(struct drm_file *file)
@@ -166,10 +171,13 @@ static int __init xu_init(void)
 	xu_release_wq = alloc_workqueue("xen_userptr_release", WQ_UNBOUND, 0);
 	if (!xu_release_wq)
 		return err;
+	xu_object_wq = alloc_workqueue("xen_userptr_object", WQ_UNBOUND, 0);
+	if (!xu_object_wq)
+		goto err_release_wq;
 	xu_job_wq = alloc_workqueue("xen_userptr_job", WQ_UNBOUND |
 				    WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!xu_job_wq)
-		goto err_release_wq;
+		goto err_object_wq;
 	xu_revocable_detect();
 	err = xu_xenbus_register();
 	if (err)
@@ -177,6 +185,8 @@ static int __init xu_init(void)
 	return 0;
 err_job_wq:
 	destroy_workqueue(xu_job_wq);
+err_object_wq:
+	destroy_workqueue(xu_object_wq);
 err_release_wq:
 	destroy_workqueue(xu_release_wq);
 	return err;
@@ -189,9 +199,11 @@ err_release_wq:
 static void __exit xu_exit(void)
 {
 	xu_xenbus_unregister();
+	flush_workqueue(xu_object_wq);
 	flush_workqueue(xu_release_wq);
 	destroy_workqueue(xu_job_wq);
 	xu_quarantine_fini();
+	destroy_workqueue(xu_object_wq);
 	destroy_workqueue(xu_release_wq);
 	rcu_barrier();
 }

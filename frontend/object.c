@@ -70,7 +70,7 @@ static void object_leave(struct xu_object *obj, enum xu_object_state state)
 static void object_start_end(struct xu_object *obj)
 {
 	object_leave(obj, XU_OBJECT_ENDING);
-	queue_work(xu_release_wq, &obj->end_work);
+	queue_work(xu_object_wq, &obj->end_work);
 }
 
 static void object_destroy_done(struct xu_req *req, int err,
@@ -244,6 +244,20 @@ void xu_object_released(struct xu_object *obj)
 	wake_up_all(&obj->xd->release_wait);
 }
 
+/* Ids are not used again for long: VMs that live long must not keep those of old objects. */
+static void object_forget_binds(struct xu_object *obj)
+{
+	struct xu_vm *vm;
+	unsigned long id;
+
+	if (!obj->id)
+		return;
+	xa_lock(&obj->conn->vms);
+	xa_for_each(&obj->conn->vms, id, vm)
+		xa_erase(&vm->objs, obj->id);
+	xa_unlock(&obj->conn->vms);
+}
+
 static void object_gone(struct xu_object *obj)
 {
 	spin_lock(&obj->lock);
@@ -252,6 +266,7 @@ static void object_gone(struct xu_object *obj)
 	spin_unlock(&obj->lock);
 	xu_object_uncheck(obj);
 	/* Storing nothing keeps the id in use, and needs no memory. */
+	object_forget_binds(obj);
 	if (obj->id && obj->id_stuck)
 		xa_store(&obj->conn->objs, obj->id, NULL, 0);
 	else if (obj->id)
@@ -297,7 +312,7 @@ static void object_end_work(struct work_struct *work)
 void xu_object_collect(struct xu_object *obj)
 {
 	xu_object_get(obj);
-	if (!queue_work(xu_release_wq, &obj->release_work))
+	if (!queue_work(xu_object_wq, &obj->release_work))
 		xu_object_put(obj);
 }
 

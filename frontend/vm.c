@@ -172,7 +172,7 @@ static struct xu_vm *vm_alloc(struct xu_conn *conn, struct xu_file *xf)
 	init_completion(&vm->gone);
 	INIT_WORK(&vm->end_work, vm_end_work);
 	xa_init(&vm->queues);
-	xa_init(&vm->objs);
+	xa_init_flags(&vm->objs, XA_FLAGS_ACCOUNT);
 	vm->xd = conn->xd;
 	vm->conn = xu_conn_get(conn);
 	kref_get(&xf->ref);

@@ -68,6 +68,7 @@ struct xu_queue;
 struct xu_vm;
 
 extern struct workqueue_struct *xu_release_wq;
+extern struct workqueue_struct *xu_object_wq;
 extern struct workqueue_struct *xu_job_wq;
 
 /* -------------------------------------------------------------- ring.c */

@@ -95,6 +95,9 @@ void xu_xenbus_conn_start(struct xu_conn *conn)
 			xenbus_switch_state(xd->xdev, XenbusStateConnected);
 	}
 	mutex_unlock(&xd->state_mutex);
+	/* It may have ended meanwhile, before we said Connected: then say that too. */
+	if (!err && READ_ONCE(conn->broken))
+		queue_work(xu_release_wq, &xd->state_work);
 	if (err) {
 		drm_err(&xd->drm, "cannot start: %d\n", err);
 		xu_conn_break(conn, -ENODEV);
