@@ -5,8 +5,9 @@
  * and UNBIND ops of migration); and which pages a VM_BIND touches. Reads only;
  * single-threaded.
  *
- * For a chunk only committed mappings count: while a VM_BIND that touches the chunk is in
- * flight, an ask of the request core holds the chunk where it is.
+ * For a chunk counts what the GPU has. A VM_BIND waits for its chunks to come home with its
+ * changes planned: what it will replace (VA_OLD) is still bound then and moves with them,
+ * what it will make (VA_NEW) is not. Once its op has gone out they stay home until it is over.
  */
 #include "internal.h"
 #include "migrate.h"
@@ -34,7 +35,7 @@ static bool va_overlap(const struct gpuva *va, const struct span *span,
 
 	part->start = span->start > va->offset ? span->start : va->offset;
 	part->end = span->end < end ? span->end : end;
-	return va->state == VA_LIVE && part->start < part->end;
+	return va->state != VA_NEW && part->start < part->end;
 }
 
 static uint32_t import_first_va(const struct core *core, uint32_t obj,

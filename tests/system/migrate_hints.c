@@ -222,7 +222,15 @@ static void go_unbind(uint32_t *memory)
 {
 	mm_need(xuptr_unmap(mm.device, mm.vm, MM_VA_DATA + GO_PART * MM_PAGE,
 			    GO_PART * MM_PAGE), "xuptr_unmap");
-	go_unregister(memory);
+	/* The GPU goes on with what is left of the mapping. */
+	mm.pages = GO_PART;
+	mm_add(&mm);
+	mm.pages = GO_PAGES;
+	mm_check(&mm, 0, GO_PART);
+	mm.jobs--;
+	mm_check(&mm, GO_PART, GO_PAGES - GO_PART);
+	unregister();
+	munmap(memory, GO_PAGES * MM_PAGE);
 }
 
 static const struct {

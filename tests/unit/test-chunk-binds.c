@@ -87,6 +87,31 @@ static void binds_of_pages(void **state)
 	fake_free(fake);
 }
 
+/* A change that is planned, and not carried out yet, changes nothing of what is bound. */
+static void binds_of_what_is_planned(void **state)
+{
+	const struct xen_userptrif_bind_op ops[] = {
+		fake_unmap(12, 1),
+		fake_map(2, 0, 1, 20, 0),
+	};
+	struct fake *fake = mapped();
+	struct core_bind before[8], planned[8];
+	uint32_t i, nr;
+
+	(void)state;
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		nr = core_chunk_binds(fake->core, 0, 0, 0, 16, 0, before, 8);
+		fake_bind(fake, 1, &ops[i]);
+		assert_int_equal(core_chunk_binds(fake->core, 0, 0, 0, 16, 0, planned, 8), nr);
+		assert_memory_equal(planned, before, nr * sizeof(before[0]));
+		assert_int_equal(core_chunk_access(fake->core, 0, 0, 2, 1),
+				 i ? MIG_ACCESS_NONE : MIG_ACCESS_WRITE);
+		fake_run(fake);
+	}
+	assert_int_equal(core_chunk_access(fake->core, 0, 0, 2, 1), MIG_ACCESS_NONE);
+	fake_free(fake);
+}
+
 /* Take what the page tables show of a page out of a copy of them. */
 static void remove_bind(struct fake_pte *pte, const struct core_bind *bind,
 			uint32_t obj)
@@ -167,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(access_of_pages),
 		cmocka_unit_test(binds_of_pages),
+		cmocka_unit_test(binds_of_what_is_planned),
 		cmocka_unit_test(random_binds),
 	};
 
