@@ -158,6 +158,8 @@ static int broker_on_sweep(sd_event_source *source, void *context)
 		broker_update_stale(broker);
 	broker->is_released = false;
 	broker->is_stale = false;
+	/* A device that was forgotten took its worker along. */
+	broker_end_step(broker);
 	return 0;
 }
 

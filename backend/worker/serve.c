@@ -139,10 +139,13 @@ static int serve_on_record(sd_event_source *source, int fd, uint32_t revents,
 	return serve_check(worker, ret);
 }
 
-/* After the last fence of a connection that ends there is nothing to do. */
+/*
+ * After the last fence of a connection that ends there is nothing to do. Not before all is
+ * home: an end in order tells the broker that there is nothing to rescue.
+ */
 static void serve_check_end(struct worker *worker)
 {
-	if (worker->is_ending && !worker->route.in_flight && !worker->jobs.used)
+	if (worker->is_closing && !worker->route.in_flight && !worker->jobs.used)
 		sd_event_exit(worker->loop, 0);
 }
 
@@ -235,8 +238,10 @@ static int serve_home(void *context)
 	struct work work = { .kind = WORK_CLOSE_ALL };
 	struct worker *worker = context;
 
-	return worker->is_ending ? route_submit(&worker->route, &work) :
-				   route_home(&worker->route);
+	if (!worker->is_ending)
+		return route_home(&worker->route);
+	worker->is_closing = true;
+	return route_submit(&worker->route, &work);
 }
 
 /*

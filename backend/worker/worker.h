@@ -42,6 +42,7 @@ struct worker {
 	sd_event_source *again;		/* more requests are waiting */
 	int end_timer;			/* timerfd, runs when the end begins */
 	bool is_ending;
+	bool is_closing;	/* all is home, jobs and handles go */
 	struct ring ring;
 	struct events events;
 	struct helper helper;
