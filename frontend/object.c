@@ -265,8 +265,8 @@ static void object_gone(struct xu_object *obj)
 	trace_xen_userptr_object(obj, 0);
 	spin_unlock(&obj->lock);
 	xu_object_uncheck(obj);
-	/* Storing nothing keeps the id in use, and needs no memory. */
 	object_forget_binds(obj);
+	/* Storing nothing keeps the id in use, and needs no memory. */
 	if (obj->id && obj->id_stuck)
 		xa_store(&obj->conn->objs, obj->id, NULL, 0);
 	else if (obj->id)

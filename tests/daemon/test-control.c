@@ -3,7 +3,6 @@
 #include "cm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -47,16 +46,6 @@ int rundir_listen(const char *path, int type)
 }
 
 /* ---- the world around it ---- */
-
-static unsigned int open_fds(void)
-{
-	unsigned int nr = 0;
-	int fd;
-
-	for (fd = 0; fd < 512; fd++)
-		nr += fcntl(fd, F_GETFD) >= 0;
-	return nr;
-}
 
 static void run_loop(void)
 {
@@ -169,6 +158,14 @@ static void not_told_yet(int sock)
 	assert_int_equal(ipc_recv(sock, &report, sizeof(report), NULL, 0), -EAGAIN);
 }
 
+/* The worker hears of @number next, and its answer is the tool's. */
+static void served(int tool, uint32_t devid, uint32_t number)
+{
+	assert_int_equal(heard(devid), number);
+	answer(devid, number + 100);
+	told(tool, 0, number + 100);
+}
+
 /* ---- tests ---- */
 
 static void one_at_a_time_in_order(void **state)
@@ -196,9 +193,7 @@ static void who_will_not_wait_is_refused(void **state)
 
 	(void)state;
 	told(second, -EBUSY, 0);
-	assert_int_equal(heard(0), 1);
-	answer(0, 9);
-	told(first, 0, 9);
+	served(first, 0, 1);
 	assert_int_equal(heard(0), 0);
 }
 
@@ -207,17 +202,13 @@ static void another_device_is_not_held_up(void **state)
 	int first = asks(0, 1, true), second = asks(0, 2, true), other = asks(1, 3, true);
 
 	(void)state;
-	assert_int_equal(heard(1), 3);
-	answer(1, 5);
-	told(other, 0, 5);
+	served(other, 1, 3);
 	/* The end of that one is no turn of this one. */
 	assert_int_equal(heard(0), 1);
 	assert_int_equal(heard(0), 0);
 	answer(0, 6);
 	told(first, 0, 6);
-	assert_int_equal(heard(0), 2);
-	answer(0, 7);
-	told(second, 0, 7);
+	served(second, 0, 2);
 }
 
 /* One that hangs up and one that says more: neither reaches the worker. */
@@ -236,12 +227,8 @@ static void who_leaves_the_queue_is_forgotten(void **state)
 	assert_int_equal(broker.nr_waiting, 1);
 	assert_true(ipc_recv(talker, &report, sizeof(report), NULL, 0) < 0);
 	close(talker);
-	assert_int_equal(heard(0), 1);
-	answer(0, 1);
-	told(first, 0, 1);
-	assert_int_equal(heard(0), 4);
-	answer(0, 4);
-	told(last, 0, 4);
+	served(first, 0, 1);
+	served(last, 0, 4);
 	assert_int_equal(open_fds(), before);
 }
 
@@ -255,9 +242,7 @@ static void who_is_served_may_leave(void **state)
 	run_loop();
 	assert_int_equal(heard(0), 1);
 	answer(0, 1);
-	assert_int_equal(heard(0), 2);
-	answer(0, 2);
-	told(second, 0, 2);
+	served(second, 0, 2);
 }
 
 static void the_end_of_a_worker_ends_all_waiting(void **state)
@@ -298,13 +283,9 @@ static void the_queue_has_an_end(void **state)
 	close(asks(1, 100, true));
 	assert_int_equal(heard(1), 100);
 	answer(1, 0);
-	assert_int_equal(heard(0), 1);
-	answer(0, 1);
-	told(first, 0, 1);
+	served(first, 0, 1);
 	for (i = 0; i < MAX_WAITING; i++) {
-		assert_int_equal(heard(0), 2 + i);
-		answer(0, i);
-		told(tools[i], 0, i);
+		served(tools[i], 0, 2 + i);
 	}
 }
 
@@ -345,9 +326,7 @@ static void a_worker_that_does_not_read(void **state)
 	while (heard(0))
 		;
 	tool = asks(0, 3, true);
-	assert_int_equal(heard(0), 3);
-	answer(0, 3);
-	told(tool, 0, 3);
+	served(tool, 0, 3);
 }
 
 static void an_answer_that_nobody_asked_for(void **state)
@@ -358,9 +337,7 @@ static void an_answer_that_nobody_asked_for(void **state)
 	answer(0, 1);
 	tool = asks(0, 2, true);
 	not_told_yet(tool);
-	assert_int_equal(heard(0), 2);
-	answer(0, 3);
-	told(tool, 0, 3);
+	served(tool, 0, 2);
 }
 
 static void without_memory_it_hangs_up(void **state)

@@ -25,16 +25,6 @@ static int ipc_teardown(void **state)
 	return 0;
 }
 
-static unsigned int open_fds(void)
-{
-	unsigned int nr = 0;
-	int fd;
-
-	for (fd = 0; fd < 256; fd++)
-		nr += fcntl(fd, F_GETFD) >= 0;
-	return nr;
-}
-
 static void ipc_carries_descriptors(void **state)
 {
 	int out[] = { 0, 1, 2 }, in[3], i;

@@ -226,10 +226,10 @@ static void go_unbind(uint32_t *memory)
 	mm.pages = GO_PART;
 	mm_add(&mm);
 	mm.pages = GO_PAGES;
+	unregister();
 	mm_check(&mm, 0, GO_PART);
 	mm.jobs--;
 	mm_check(&mm, GO_PART, GO_PAGES - GO_PART);
-	unregister();
 	munmap(memory, GO_PAGES * MM_PAGE);
 }
 

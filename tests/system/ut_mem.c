@@ -7,13 +7,18 @@
 
 #include "ut_mem.h"
 
+void ut_mem_bind(struct ut_mem *m, void *memory, size_t octets)
+{
+	m->memory = memory;
+	m->handle = ut_create_one(m->ut.fd, memory, octets, 0);
+	ut_map(&m->ut, m->handle, octets, UT_GPU_VA);
+}
+
 void ut_mem_open_size(struct ut_mem *m, void *memory, size_t octets)
 {
 	ut_open(&m->ut);
 	ut_batch_open(&m->batch, &m->ut, &m->cmd);
-	m->memory = memory;
-	m->handle = ut_create_one(m->ut.fd, memory, octets, 0);
-	ut_map(&m->ut, m->handle, octets, UT_GPU_VA);
+	ut_mem_bind(m, memory, octets);
 }
 
 void ut_mem_open_at(struct ut_mem *m, void *memory)

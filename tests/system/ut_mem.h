@@ -19,6 +19,8 @@ struct ut_mem {
 	uint32_t handle;
 };
 
+/* Register memory and bind it: the object from now on. */
+void ut_mem_bind(struct ut_mem *m, void *memory, size_t octets);
 void ut_mem_open_size(struct ut_mem *m, void *memory, size_t octets);
 void ut_mem_open_at(struct ut_mem *m, void *memory);	/* UT_MEM_PAGES */
 void ut_mem_open(struct ut_mem *m);

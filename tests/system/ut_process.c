@@ -215,8 +215,7 @@ static void invalidate_race(void)
 		refused += ret != 0;
 		if (ret) {
 			ut_destroy(m.ut.fd, m.handle);
-			m.handle = ut_create_one(m.ut.fd, m.memory, UT_MEM_PAGES * UT_PAGE, 0);
-			ut_map(&m.ut, m.handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
+			ut_mem_bind(&m, m.memory, UT_MEM_PAGES * UT_PAGE);
 		}
 	}
 	race_over = true;
@@ -235,9 +234,7 @@ static void stress_mm(void)
 	ut_open(&m.ut);
 	ut_batch_open(&m.batch, &m.ut, &m.cmd);
 	for (i = 0; i < 60; i++) {
-		m.memory = ut_pages(UT_MEM_PAGES);
-		m.handle = ut_create_one(m.ut.fd, m.memory, UT_MEM_PAGES * UT_PAGE, 0);
-		ut_map(&m.ut, m.handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
+		ut_mem_bind(&m, ut_pages(UT_MEM_PAGES), UT_MEM_PAGES * UT_PAGE);
 		ut_mem_begin(&m);
 		ut_mem_fill(&m, 0, UT_MEM_PAGES, i);
 		UT_ERRNO(ut_run(&m.batch, &m.cmd), 0);

@@ -381,9 +381,7 @@ static void exec_after_munmap(void)
 	ut_open(&m.ut);
 	ut_batch_open(&m.batch, &m.ut, &m.cmd);
 	for (i = 0; i < 100; i++) {
-		m.memory = ut_pages(UT_MEM_PAGES);
-		m.handle = ut_create_one(m.ut.fd, m.memory, UT_MEM_PAGES * UT_PAGE, 0);
-		ut_map(&m.ut, m.handle, UT_MEM_PAGES * UT_PAGE, UT_GPU_VA);
+		ut_mem_bind(&m, ut_pages(UT_MEM_PAGES), UT_MEM_PAGES * UT_PAGE);
 		/* Work that does not need the object. */
 		ut_mem_begin(&m);
 		gpu_cmd_fill(&m.cmd, UT_CMD_VA + 3 * UT_PAGE, i, 8);
