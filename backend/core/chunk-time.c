@@ -13,7 +13,7 @@ static uint64_t copy_time(const struct mig *mig, const struct chunk *chunk)
 {
 	const struct mig_settings *set = &mig->settings;
 	uint64_t latest = chunk->since +
-			  (uint64_t)set->copy_ms * (set->max_active - 1);
+			  (uint64_t)set->copy_ms * (MIG_MAX_COPIES - 1);
 	uint64_t from = mig->copied_at[chunk->gpu];
 
 	if (chunk->copy_killed)
@@ -33,8 +33,9 @@ uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk)
 		return poll < drain ? poll : drain;
 	if (chunk->state == CHUNK_STOPPING)
 		return chunk->since + set->stop_ms;
+	/* It may be held behind others. */
 	if (chunk_gpu_copies(chunk))
-		return copy_time(mig, chunk);
+		return chunk->emitted ? copy_time(mig, chunk) : MIG_NEVER;
 	if (chunk->state != CHUNK_STOPPING_HOME)
 		return MIG_NEVER;
 	if (!chunk->hurry)
@@ -73,6 +74,8 @@ static enum chunk_event copy_give_up(struct mig *mig, struct chunk *chunk)
 {
 	chunk->given_up++;
 	mig->copies_stuck++;
+	chunk_copies_fail(mig);
+	chunk_copy_ended(mig, chunk);
 	chunk->why = MIG_WHY_FAILED;
 	return chunk->marked ? CHUNK_EV_DONE_GONE : CHUNK_EV_TIME_STUCK;
 }

@@ -86,8 +86,9 @@ static void vm_let_go(struct mig *mig, uint32_t vm)
 	v->leaving = --v->holders;
 	if (v->holders || v->state == MIG_VM_RUNNING || v->wedged)
 		return;
-	if (mig->stop_due & vm_bit(vm)) {
+	if ((mig->stop_due | mig->stop_failed) & vm_bit(vm)) {
 		mig->stop_due &= ~vm_bit(vm);
+		mig->stop_failed &= ~vm_bit(vm);
 		v->state = MIG_VM_RUNNING;
 	} else {
 		mig->resume_due |= vm_bit(vm);
@@ -214,9 +215,29 @@ int mig_vm_stopped(struct mig *mig, const struct mig_event *ev)
 	if (ev->id != v->stop_id || v->state != MIG_VM_STOPPING ||
 	    mig->stop_due & vm_bit(ev->vm))
 		return 0;
+	if (ev->status != MIG_OK) {
+		mig->stop_failed |= vm_bit(ev->vm);
+		mig->stop_again = mig->now + mig->settings.poll_ms;
+		return 0;
+	}
 	v->state = MIG_VM_STOPPED;
 	vm_tell_chunks(mig, ev->vm);
 	return 0;
+}
+
+void mig_stops_again(struct mig *mig)
+{
+	uint64_t vms = mig->stop_failed;
+	uint32_t vm;
+
+	if (mig->now < mig->stop_again)
+		return;
+	mig->stop_failed = 0;
+	vms &= ~mig_vms_dead(mig, vms);
+	for_each_vm(vm, vms) {
+		mig->vm[vm].stop_id = ++mig->next_stop;
+		mig->stop_due |= vm_bit(vm);
+	}
 }
 
 int mig_vm_add(struct mig *mig, const struct mig_event *ev)
@@ -282,6 +303,7 @@ int mig_vm_del(struct mig *mig, const struct mig_event *ev)
 	chunks_drop_vm(mig, ev->vm);
 	mig->vm[ev->vm].used = false;
 	mig->stop_due &= ~vm_bit(ev->vm);
+	mig->stop_failed &= ~vm_bit(ev->vm);
 	mig->kill_due &= ~vm_bit(ev->vm);
 	mig->close_due &= ~vm_bit(ev->vm);
 	mig->resume_due &= ~vm_bit(ev->vm);

@@ -31,35 +31,6 @@ void chunk_note(struct mig *mig, uint64_t *bits, uint32_t slot)
 	bits[slot / 64] |= bit;
 }
 
-static bool is_urgent(const struct chunk *chunk)
-{
-	return chunk->hurry || chunk->back;
-}
-
-static void due_add(struct mig *mig, uint32_t slot)
-{
-	struct chunk *chunk = &mig->chunk[slot];
-
-	chunk->urgent = is_urgent(chunk);
-	chunk_list_add(mig, chunk->urgent ? &mig->urgent : &mig->due, LIST_DUE,
-		       slot);
-}
-
-void chunk_due_del(struct mig *mig, uint32_t slot)
-{
-	chunk_list_del(mig, mig->chunk[slot].urgent ? &mig->urgent : &mig->due,
-		       LIST_DUE, slot);
-}
-
-/* An op that is due gets before others when somebody starts to wait. */
-static void due_hurry(struct mig *mig, uint32_t slot)
-{
-	if (!mig->chunk[slot].on[LIST_DUE])
-		return;
-	chunk_due_del(mig, slot);
-	due_add(mig, slot);
-}
-
 uint64_t chunk_bad(const struct mig *mig, const struct chunk *chunk)
 {
 	uint64_t users = chunk->users;
@@ -142,11 +113,10 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state)
 	else
 		chunk_list_del(mig, &mig->away, LIST_AWAY, slot);
 	if (chunk_facts[state].op != NO_OP)
-		due_add(mig, slot);
+		chunk_due_add(mig, slot);
 }
 
-/* The state's op is not needed, or is of no use: as if it had ended so. */
-static void skip_op(struct mig *mig, uint32_t slot, enum mig_status status)
+void chunk_skip(struct mig *mig, uint32_t slot, enum mig_status status)
 {
 	struct chunk *chunk = &mig->chunk[slot];
 	struct mig_event done = { .status = status };
@@ -210,7 +180,7 @@ static void do_revoke(struct mig *mig, uint32_t slot)
 static void do_query(struct mig *mig, uint32_t slot)
 {
 	if (mig->chunk[slot].no_refs)
-		skip_op(mig, slot, MIG_OK);
+		chunk_skip(mig, slot, MIG_OK);
 }
 
 static void do_stop(struct mig *mig, uint32_t slot)
@@ -242,7 +212,7 @@ static void do_unbind(struct mig *mig, uint32_t slot)
 		chunk->clean = true;
 	}
 	if (!unbind_vms(mig, chunk))
-		skip_op(mig, slot, MIG_OK);
+		chunk_skip(mig, slot, MIG_OK);
 }
 
 static uint64_t bind_vms(const struct mig *mig, const struct chunk *chunk)
@@ -256,14 +226,14 @@ static void do_bind_vram(struct mig *mig, uint32_t slot)
 {
 	mig->stats.copies_out++;
 	if (!bind_vms(mig, &mig->chunk[slot]))
-		skip_op(mig, slot, MIG_OK);
+		chunk_skip(mig, slot, MIG_OK);
 }
 
 /* Behind a copy that does not end no other would. */
 static void do_copy_home(struct mig *mig, uint32_t slot)
 {
 	if (mig->copies_stuck)
-		skip_op(mig, slot, MIG_FAILED);
+		chunk_skip(mig, slot, MIG_FAILED);
 }
 
 static void do_rest(struct mig *mig, uint32_t slot)
@@ -281,6 +251,8 @@ static void do_arrive(struct mig *mig, uint32_t slot)
 
 	chunk->moves++;
 	chunk->arrived = mig->now;
+	/* It may have been said on the way. */
+	chunk->wish = WISH_NONE;
 	chunk_stats_out(mig, chunk);
 	do_rest(mig, slot);
 }
@@ -299,7 +271,7 @@ static void do_restore(struct mig *mig, uint32_t slot)
 static void do_bind_home(struct mig *mig, uint32_t slot)
 {
 	if (!bind_vms(mig, &mig->chunk[slot]))
-		skip_op(mig, slot, MIG_OK);
+		chunk_skip(mig, slot, MIG_OK);
 }
 
 /* Jobs go on, but not those of VMs whose mapping of VRAM could not be taken away. */
@@ -325,12 +297,12 @@ static void do_settle(struct mig *mig, uint32_t slot)
 static void do_turn(struct mig *mig, uint32_t slot)
 {
 	mig->chunk[slot].back = true;
-	due_hurry(mig, slot);
+	chunk_due_hurry(mig, slot);
 }
 
 static void do_hurry(struct mig *mig, uint32_t slot)
 {
-	due_hurry(mig, slot);
+	chunk_due_hurry(mig, slot);
 }
 
 static void do_kill(struct mig *mig, uint32_t slot)
@@ -348,9 +320,17 @@ static void do_kill_copy(struct mig *mig, uint32_t slot)
 	mig->copies_due |= 1U << chunk->gpu;
 }
 
+/*
+ * A copy that has not begun must not: it would write over what the guest writes
+ * from now on.
+ */
 static void do_mark(struct mig *mig, uint32_t slot)
 {
-	mig->chunk[slot].marked = true;
+	struct chunk *chunk = &mig->chunk[slot];
+
+	chunk->marked = true;
+	if (chunk->on[LIST_DUE] && chunk_facts[chunk->state].op == MIG_OP_COPY)
+		chunk_skip(mig, slot, MIG_FAILED);
 }
 
 /* Nothing of the chunk is in VRAM's reach: VRAM and VMs are free again. */
@@ -376,6 +356,7 @@ static void do_tell(struct mig *mig, uint32_t slot)
 	chunk->adrift = false;
 	chunk->back = false;
 	chunk->marked = false;
+	chunk->wish = WISH_NONE;
 	chunk->why = MIG_WHY_LOST;
 	chunk_note(mig, mig->tell_due, slot);
 	chunk_stop(mig, chunk, chunk->at_vram);
@@ -531,6 +512,7 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 
 	if (!chunk->used || !chunk->emitted)
 		return -EINVAL;
+	chunk_copy_ended(mig, chunk);
 	/* What is left of home then is not known: who goes on is bound anew. */
 	if (end.status != MIG_OK && chunk_facts[chunk->state].op == MIG_OP_UNBIND)
 		chunk->at_home &= ~chunk->op_vms;

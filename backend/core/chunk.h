@@ -136,6 +136,15 @@ extern const struct chunk_step chunk_steps[CHUNK_NR_STATES][CHUNK_NR_EVENTS];
 const char *chunk_event_name(uint32_t event);
 const char *chunk_action_name(uint32_t action);
 
+/* Which list of LIST_DUE: somebody waits for it, or not; held copies. */
+enum chunk_due {
+	DUE_URGENT,
+	DUE_SOON,
+	DUE_HELD_URGENT,
+	DUE_HELD,
+	CHUNK_NR_DUE,
+};
+
 struct links {
 	uint32_t next;
 	uint32_t prev;
@@ -187,7 +196,8 @@ struct chunk {
 	bool vram;		/* VRAM is reserved */
 	bool discarded;		/* any contents will do */
 	bool emitted;		/* the state's op is in flight */
-	bool urgent;		/* which list of LIST_DUE it is on */
+	uint8_t due;		/* enum chunk_due */
+	bool copies;		/* a COPY of its GPU is in flight */
 	bool stays;		/* alias, or refused by the hypervisor */
 	uint8_t given_up;	/* ops; in the id of those that follow */
 	bool no_refs;		/* REVOKE found no extra references */
@@ -271,6 +281,7 @@ struct mig {
 	uint64_t gpu_full[MIG_MAX_GPUS];	/* ms: until then no ALLOC */
 	uint64_t copied_at[MIG_MAX_GPUS];	/* ms: its last good copy ended */
 	uint32_t gpus_gone;	/* mask */
+	uint32_t copies;	/* of GPUs, in flight and not given up */
 	uint32_t copies_stuck;	/* given up, and not known to have ended */
 	uint32_t leaving;	/* chunks on their way out */
 	uint32_t lost_vram;	/* lost chunks whose VRAM is kept */
@@ -285,14 +296,15 @@ struct mig {
 	uint64_t stop_due;	/* VMs */
 	uint64_t kill_due;
 	uint64_t close_due;
+	uint64_t stop_failed;	/* due again from stop_again on */
+	uint64_t stop_again;	/* ms */
 	uint64_t resume_due;
 	uint32_t copies_due;	/* GPUs: KILL_COPIES */
 	uint64_t vm_journal;	/* VMs whose record has to be written */
 	uint32_t ready_first;	/* asks whose READY is due */
 	uint32_t ready_last;
 	struct list active;
-	struct list urgent;	/* of LIST_DUE: somebody waits */
-	struct list due;	/* of LIST_DUE */
+	struct list due[CHUNK_NR_DUE];	/* of LIST_DUE */
 	struct list journal;
 	struct list away;	/* roughly in order of arrival */
 	struct chunk *chunk;
@@ -359,8 +371,8 @@ uint64_t chunk_next_time(const struct mig *mig, const struct chunk *chunk);
 uint64_t chunk_bad(const struct mig *mig, const struct chunk *chunk);
 /* Its users or state have changed: counts and journal follow. */
 void chunk_changed(struct mig *mig, uint32_t slot);
-/* Its op is due no more. */
-void chunk_due_del(struct mig *mig, uint32_t slot);
+/* The state's op is not needed, or is of no use: as if it had ended so. */
+void chunk_skip(struct mig *mig, uint32_t slot, enum mig_status status);
 /* Changed: its record has to be written. */
 void chunk_touch(struct mig *mig, uint32_t slot);
 /* At rest, or let go of: does somebody need it elsewhere? */
@@ -374,6 +386,21 @@ void chunk_enter(struct mig *mig, uint32_t slot, enum chunk_state state);
 
 /* Somebody waits from now on: deadlines run. */
 void chunk_hurry(struct mig *mig, struct chunk *chunk);
+
+/* chunk-due.c */
+/* The op of its state is due, or is no more. */
+void chunk_due_add(struct mig *mig, uint32_t slot);
+void chunk_due_del(struct mig *mig, uint32_t slot);
+/* It gets before others, since somebody has started to wait. */
+void chunk_due_hurry(struct mig *mig, uint32_t slot);
+/* Emit the first of a list that need not be held; false: there is none. */
+bool chunk_due_emit(struct mig *mig, enum chunk_due due, struct mig_op *op);
+/* Those that are not held. */
+uint32_t chunk_due_nr(const struct mig *mig);
+/* If it was a copy by a GPU: a held one is due. */
+void chunk_copy_ended(struct mig *mig, struct chunk *chunk);
+/* Those that are held will not be done. */
+void chunk_copies_fail(struct mig *mig);
 
 /* chunk-stats.c */
 /* It is about to leave its state. */
@@ -408,6 +435,8 @@ int mig_gpu_gone(struct mig *mig, const struct mig_event *ev);
 /* Its last job has ended. */
 void mig_vm_idle(struct mig *mig, uint32_t vm);
 bool mig_vm_emit(struct mig *mig, struct mig_op *op);
+/* STOPs that failed are due again, if it is time. */
+void mig_stops_again(struct mig *mig);
 /* VMs of the mask that can map VRAM of this GPU. */
 uint64_t mig_vms_reach(const struct mig *mig, uint64_t vms, uint32_t gpu);
 /* VMs of the mask that map nothing any more: GPU gone, being closed. */

@@ -143,6 +143,7 @@ struct recount {
 	uint64_t vram;
 	uint32_t active;
 	uint32_t due;
+	uint32_t copies;
 	uint32_t leaving;
 	uint32_t lost_vram;
 	uint32_t holds;
@@ -165,6 +166,7 @@ static void recount_chunk(struct recount *re, const struct chunk *chunk)
 	re->vram += chunk->vram ? chunk->nr : 0;
 	re->active += chunk->on[LIST_ACTIVE];
 	re->due += chunk->on[LIST_DUE];
+	re->copies += chunk->copies;
 	re->holds += chunk->holds;
 	re->leaving += chunk->state >= CHUNK_ALLOCATING &&
 		       chunk->state <= CHUNK_BINDING_OUT;
@@ -226,6 +228,22 @@ static int asks_check(const struct mig *mig, const struct recount *re)
 	return holds == re->holds && used == mig->ask_pool.used ? 0 : 5;
 }
 
+static uint32_t due_all(const struct mig *mig)
+{
+	uint32_t due, nr = 0;
+
+	for (due = 0; due < CHUNK_NR_DUE; due++)
+		nr += mig->due[due].nr;
+	return nr;
+}
+
+/* Invariant 7: the end of a copy lets one that is held begin. */
+static bool held_sound(const struct mig *mig)
+{
+	return mig->copies == MIG_MAX_COPIES ||
+	       !(mig->due[DUE_HELD].nr + mig->due[DUE_HELD_URGENT].nr);
+}
+
 int mig_check(const struct mig *mig)
 {
 	struct recount re = { 0 };
@@ -241,10 +259,10 @@ int mig_check(const struct mig *mig)
 		recount_chunk(&re, &mig->chunk[i]);
 	}
 	if (re.vram != mig->vram_used || re.active != mig->active.nr ||
-	    re.due != mig->urgent.nr + mig->due.nr ||
+	    re.due != due_all(mig) || re.copies != mig->copies ||
 	    re.leaving != mig->leaving || re.lost_vram != mig->lost_vram ||
 	    re.chunks != mig->chunk_pool.used ||
 	    re.chunks != mig->chunk_ids.nr || !vms_sound(mig, &re))
 		return 5;
-	return asks_check(mig, &re);
+	return held_sound(mig) ? asks_check(mig, &re) : 7;
 }

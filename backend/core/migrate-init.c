@@ -41,6 +41,7 @@ struct mig *mig_init(void *mem, const struct mig_limits *limits,
 {
 	struct arena arena = { .mem = mem };
 	struct mig *mig = mem;
+	uint32_t due;
 
 	if (!mig_size(limits) || !mig_settings_valid(settings))
 		return NULL;
@@ -51,8 +52,8 @@ struct mig *mig_init(void *mem, const struct mig_limits *limits,
 	mig->pass_at = MIG_NEVER;
 	mig->ready_first = NONE;
 	list_init(&mig->active);
-	list_init(&mig->urgent);
-	list_init(&mig->due);
+	for (due = 0; due < CHUNK_NR_DUE; due++)
+		list_init(&mig->due[due]);
 	list_init(&mig->journal);
 	list_init(&mig->away);
 	return mig;

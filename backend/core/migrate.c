@@ -105,6 +105,7 @@ static int mig_take(struct mig *mig, const struct mig_event *ev)
 	policy_begin(mig);
 	if (ev->us)
 		mig->us = ev->us;
+	mig_stops_again(mig);
 	if (mig->pass_at <= mig->now) {
 		mig->pass_at = MIG_NEVER;
 		policy_kick(mig);
@@ -148,31 +149,19 @@ static bool notes_emit(struct mig *mig, struct mig_op *op)
 	return true;
 }
 
-static bool due_emit(struct mig *mig, const struct list *list,
-		     struct mig_op *op)
-{
-	uint32_t slot = list->first;
-
-	if (slot == NONE)
-		return false;
-	chunk_due_del(mig, slot);
-	chunk_emit(mig, slot, op);
-	return true;
-}
-
 /* FREE before ALLOC, so that a full VRAM has room. */
 static bool mig_emit(struct mig *mig, struct mig_op *op)
 {
-	return mig_vm_emit(mig, op) || due_emit(mig, &mig->urgent, op) ||
+	return mig_vm_emit(mig, op) || chunk_due_emit(mig, DUE_URGENT, op) ||
 	       notes_emit(mig, op) || mig_ask_emit(mig, op) ||
-	       due_emit(mig, &mig->due, op);
+	       chunk_due_emit(mig, DUE_SOON, op);
 }
 
 static bool mig_more(const struct mig *mig)
 {
 	return mig->stop_due || mig->kill_due || mig->close_due ||
-	       mig->resume_due || mig->copies_due || mig->urgent.nr || mig->due.nr || mig->nr_notes ||
-	       mig->ready_first != NONE;
+	       mig->resume_due || mig->copies_due || chunk_due_nr(mig) ||
+	       mig->nr_notes || mig->ready_first != NONE;
 }
 
 int mig_step(struct mig *mig, const struct mig_event *ev, struct mig_op *ops,
@@ -207,6 +196,8 @@ uint64_t mig_next_time(const struct mig *mig)
 	uint32_t slot = mig->active.first;
 	uint64_t next = policy_waits(mig) ? mig->now + 1 : mig->pass_at;
 
+	if (mig->stop_failed && mig->stop_again < next)
+		next = mig->stop_again;
 	for (; slot != NONE; slot = mig->chunk[slot].links[LIST_ACTIVE].next) {
 		uint64_t when = chunk_next_time(mig, &mig->chunk[slot]);
 

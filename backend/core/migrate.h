@@ -22,6 +22,7 @@
 
 #define MIG_MAX_VMS	64U	/* a VM with a higher slot keeps its pages home */
 #define MIG_MAX_GPUS	8U
+#define MIG_MAX_COPIES	32U	/* of GPUs, in flight at once */
 #define MIG_NEVER	UINT64_MAX
 #define MIG_BUCKETS	32U	/* of a histogram; bucket n: below 2^n us */
 
@@ -60,7 +61,7 @@ struct mig_settings {
 	uint32_t retry_ms;	/* after VRAM of others was full */
 	uint32_t max_active;	/* chunks that leave home at once, at least 1 */
 	uint32_t vram_page;	/* pages of 4 KiB in the smallest VRAM page */
-	uint32_t home_gpus;	/* mask of GPUs: nothing goes to their VRAM */
+	uint32_t home_gpus;	/* mask of GPUs: nothing goes to their VRAM, or stays there */
 	uint64_t vram_pages;	/* limit of this guest, all GPUs */
 };
 
@@ -83,7 +84,8 @@ enum mig_event_type {
 	MIG_EV_GONE,		/* obj first: the module gave it back as lost */
 	MIG_EV_GPU_GONE,	/* gpu: nothing answers any more */
 	MIG_EV_DONE,		/* id status extra_refs flags (MIG_DONE_REFS) */
-	MIG_EV_STOPPED,		/* vm id: the STOP with that id took effect */
+	MIG_EV_STOPPED,		/* vm id status: the STOP with that id took effect, or
+				 * failed: it is tried again */
 	MIG_EV_ASK,		/* token kind obj first nr, or vm */
 	MIG_EV_LET_GO,		/* token: of an ask that is READY */
 	MIG_EV_SETTINGS,	/* settings */

@@ -281,9 +281,9 @@ static void policy_look(struct mig *mig, uint32_t slot)
 	place = place_of(mig, chunk);
 	if (chunk->state == CHUNK_HOME && place == POLICY_VRAM)
 		chunk_leave(mig, slot);
-	if (place != POLICY_RAM)
+	if (!chunk_is_away(chunk))
 		return;
-	if (chunk_is_away(chunk))
+	if (place == POLICY_RAM || mig->settings.home_gpus >> chunk->gpu & 1)
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
 }
 
@@ -336,7 +336,7 @@ static int for_each_of_range(struct mig *mig, const struct mig_event *ev,
 /* Is there nothing to do? What is lost goes nowhere. */
 static bool chunk_is_there(const struct chunk *chunk, bool vram)
 {
-	if (chunk->state == CHUNK_LOST)
+	if (chunk->state == CHUNK_LOST || chunk->state == CHUNK_LOST_UNBINDING)
 		return true;
 	return vram ? chunk->state == CHUNK_DEVICE ||
 		      chunk->state == CHUNK_SHARED :

@@ -209,6 +209,19 @@ static void do_stopped(struct world *w, struct source *src)
 	world_try_stop(w, source_below(src, WORLD_VMS));
 }
 
+/* The call fails: it is made again. */
+static void do_stop_fails(struct world *w, struct source *src)
+{
+	uint32_t vm = source_below(src, WORLD_VMS);
+
+	if (!w->vm[vm].open || !w->vm[vm].stopping)
+		return;
+	w->vm[vm].stopping = false;
+	FAKE_ASSERT(!world_event(w, (struct mig_event){
+		.type = MIG_EV_STOPPED, .vm = vm, .id = w->vm[vm].stop_id,
+		.status = MIG_FAILED }));
+}
+
 /* A stop that was taken back reports late: nobody may take it for the new one. */
 static void do_stale_stop(struct world *w, struct source *src)
 {
@@ -283,6 +296,7 @@ static void do_settings(struct world *w, struct source *src)
 	w->settings.policy = source_below(src, MIG_NR_POLICIES);
 	w->settings.max_active = 1 + source_below(src, 8);
 	w->settings.vram_pages = source_below(src, 2) ? 4096 : 530;
+	w->settings.home_gpus = one_in(src, 8) ? UINT32_MAX : 0;
 	FAKE_ASSERT(!world_event(w, ev));
 }
 
@@ -309,7 +323,7 @@ void world_action(struct world *w, struct source *src)
 		do_complete, do_complete, do_stopped, do_stopped, do_stopped,
 		do_stopped, do_stale_stop, do_answer,
 		do_answer, do_answer, do_wait, do_gone, do_stick, do_hang, do_crash,
-		do_settings,
+		do_settings, do_stop_fails,
 		do_stray,
 	};
 	uint32_t nr = sizeof(actions) / sizeof(actions[0]);

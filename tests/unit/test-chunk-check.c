@@ -94,7 +94,10 @@ static struct chunk *at(struct mig *m, uint32_t what)
 	D(vm_stopped_for_nobody, 5, m->vm[1].state = MIG_VM_STOPPED) \
 	D(vram, 5, m->vram_used++) \
 	D(active, 5, m->active.nr++) \
-	D(due, 5, m->due.nr++) \
+	D(due, 5, m->due[DUE_SOON].nr++) \
+	D(copies, 5, m->copies++) \
+	D(held_for_nothing, 7, at(m, AT_COPYING)->on[LIST_DUE] = true; \
+		at(m, AT_COPYING)->emitted = false; m->due[DUE_HELD].nr++) \
 	D(leaving, 5, m->leaving++) \
 	D(lost_vram, 5, m->lost_vram++) \
 	D(chunks, 5, m->chunk_pool.used++) \

@@ -202,12 +202,11 @@ static void others_do_not_help_for_ever(void **state)
 	(void)state;
 	w->hangs = true;
 	until(w, CHUNK_COPYING_OUT);
-	/* 16 may be ahead of it: max_active. */
-	for (i = 0; i < 20 && !KINDS(w, KILL_COPIES); i++) {
+	for (i = 0; i < 2 * MIG_MAX_COPIES && !KINDS(w, KILL_COPIES); i++) {
 		w->mig->copied_at[0] = w->now;
 		world_wait(w, 299);
 	}
-	assert_int_equal(i, 16 * 300 / 299 + 1);
+	assert_int_equal(i, MIG_MAX_COPIES * 300 / 299 + 1);
 	assert_int_equal(KINDS(w, KILL_COPIES), 1);
 	world_settle(w);
 	end(w);
@@ -237,6 +236,120 @@ static void left_behind(void **state)
 	end(w);
 }
 
+/* More chunks in VRAM than copies may be in flight, all asked to come home. */
+static struct world *many_home(void)
+{
+	struct world *w = world_new(NULL);
+	uint32_t obj;
+
+	world_vm(w, 0, 0, BOTH);
+	for (obj = 0; obj < 3; obj++) {
+		world_obj(w, obj, 15, 0);
+		world_map(w, 0, obj, 0, 15, MIG_ACCESS_WRITE);
+		world_settle(w);
+		world_move(w, obj, 0, 15, MIG_PLACE_VRAM, 0);
+		world_run(w);
+	}
+	assert_int_equal(mig_vram_used(w->mig), 45);
+	w->ops_by_type[MIG_OP_COPY] = 0;
+	w->hangs = true;
+	for (obj = 0; obj < 3; obj++)
+		world_move(w, obj, 0, 15, MIG_PLACE_RAM, 0);
+	world_settle(w);
+	return w;
+}
+
+/* The end of one lets the next begin, and the CPU has no part in it. */
+static void held_behind_others(void **state)
+{
+	struct world *w = many_home();
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(w->nr_pending, MIG_MAX_COPIES);
+	assert_int_equal(KINDS(w, COPY), MIG_MAX_COPIES);
+	for (i = 1; i <= 45 - MIG_MAX_COPIES; i++) {
+		world_complete(w, 0, MIG_OK);
+		assert_int_equal(KINDS(w, COPY), MIG_MAX_COPIES + i);
+	}
+	w->hangs = false;
+	world_settle(w);
+	assert_int_equal(KINDS(w, COPY), 45);
+	assert_int_equal(mig_stats(w->mig)->cpu_copies, 0);
+	assert_int_equal(mig_vram_used(w->mig), 0);
+	end(w);
+}
+
+/* Its time runs from its own beginning on. */
+static void held_has_no_deadline(void **state)
+{
+	struct world *w = many_home();
+	unsigned int i;
+
+	(void)state;
+	w->losses = true;	/* a GPU may take its time */
+	for (i = 0; i < 45; i++) {
+		world_wait(w, 299);
+		world_complete(w, 0, MIG_OK);
+		while (w->nr_pending && w->pending[0].op.type != MIG_OP_COPY)
+			world_complete(w, 0, MIG_OK);
+	}
+	assert_int_equal(KINDS(w, KILL_COPIES), 0);
+	assert_int_equal(KINDS(w, COPY), 45);
+	end(w);
+}
+
+/* The guest writes its page from then on: what has not begun must not. */
+static void held_and_gone(void **state)
+{
+	struct world *w = many_home();
+
+	(void)state;
+	w->losses = true;
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_GONE, .obj = 2, .first = 14 }), 0);
+	assert_int_equal(world_state(w, 2, 14), CHUNK_LOSING);
+	w->hangs = false;
+	world_settle(w);
+	assert_int_equal(world_state(w, 2, 14), CHUNK_LOST);
+	assert_int_equal(KINDS(w, COPY), 44);
+	end(w);
+}
+
+/* A want is served before what was held earlier. */
+static void held_and_wanted(void **state)
+{
+	struct world *w = many_home();
+	uint32_t slot = mig_chunk_find(w->mig, 2, 14);
+
+	(void)state;
+	world_guest(w, world_chunk(w, 2, 14), false);
+	assert_false(w->mig->chunk[slot].emitted);
+	world_complete(w, 0, MIG_OK);
+	assert_true(w->mig->chunk[slot].emitted);
+	w->hangs = false;
+	end(w);
+}
+
+/* An engine that neither ends nor is killed would hold them for ever. */
+static void held_behind_deaf(void **state)
+{
+	struct world *w = many_home();
+
+	(void)state;
+	w->losses = true;
+	w->copies_deaf = true;
+	world_wait(w, 300);
+	world_wait(w, 300);
+	world_settle(w);
+	assert_int_equal(KINDS(w, COPY), 45);
+	assert_int_equal(mig_stats(w->mig)->cpu_copies, 45 - MIG_MAX_COPIES);
+	assert_int_equal(world_state(w, 2, 14), CHUNK_HOME);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_LOST);
+	w->hangs = false;
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +362,11 @@ int main(void)
 		cmocka_unit_test(queue_is_no_hang),
 		cmocka_unit_test(others_do_not_help_for_ever),
 		cmocka_unit_test(left_behind),
+		cmocka_unit_test(held_behind_others),
+		cmocka_unit_test(held_has_no_deadline),
+		cmocka_unit_test(held_and_gone),
+		cmocka_unit_test(held_and_wanted),
+		cmocka_unit_test(held_behind_deaf),
 	};
 
 	return cmocka_run_group_tests_name("chunk-copy", tests, NULL, NULL);

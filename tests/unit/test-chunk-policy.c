@@ -85,10 +85,53 @@ static void there_already(void **state)
 	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
 	assert_int_equal(world_state(w, 0, 0), CHUNK_SHARED);
 	assert_false(wished(w));
+	assert_int_equal(KINDS(w, ALLOC), 1);
 	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
 	world_run(w);
 	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
 	assert_false(wished(w));
+	end(w);
+}
+
+/* Asked for again on its way there: what arrives was waited for. */
+static void on_its_way(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+
+	(void)state;
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	until(w, CHUNK_COPYING_OUT);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_true(wished(w));
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	assert_false(wished(w));
+	end(w);
+}
+
+/* What is lost on its way goes nowhere, so nobody waits for it. */
+static void lost_on_its_way(void **state)
+{
+	struct world *w = one(MIG_POLICY_MANUAL, 16, 4096);
+
+	(void)state;
+	w->losses = true;
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	world_run(w);
+	world_chunk(w, 0, 0)->lost = true;
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_GONE }), 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_LOSING);
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	assert_true(wished(w));
+	world_complete(w, 0, MIG_OK);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_LOST);
+	assert_false(wished(w));
+	world_stop_now(w, 0);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_LOST_UNBINDING);
+	world_move(w, 0, 0, 16, MIG_PLACE_VRAM, 0);
+	assert_false(wished(w));
+	world_settle(w);
 	end(w);
 }
 
@@ -429,6 +472,35 @@ static void gpu_without_vram(void **state)
 	end(w);
 }
 
+/*
+ * All VRAM is to be empty, and a job does not stop in time: it is asked again and
+ * again, by itself, until the job has ended.
+ */
+static void home_after_a_long_job(void **state)
+{
+	struct world *w = one(MIG_POLICY_FIRST_USE, 16, 4096);
+	unsigned int i;
+
+	(void)state;
+	world_exec(w, 0);
+	world_run(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	w->vm[0].stuck = true;
+	w->settings.home_gpus = UINT32_MAX;
+	choose(w, MIG_POLICY_MANUAL);
+	world_move(w, 0, 0, 16, MIG_PLACE_RAM, 0);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(world_state(w, 0, 0), CHUNK_STOPPING_HOME);
+		world_wait(w, w->settings.stop_ms);
+	}
+	assert_int_equal(KINDS(w, KILL), 0);
+	w->vm[0].stuck = false;
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	assert_true(mig_idle(w->mig));
+	end(w);
+}
+
 static void settings_are_checked(void **state)
 {
 	struct mig_settings bad = world_settings;
@@ -452,6 +524,9 @@ int main(void)
 		cmocka_unit_test(manual),
 		cmocka_unit_test(there_already),
 		cmocka_unit_test(lost_goes_nowhere),
+		cmocka_unit_test(on_its_way),
+		cmocka_unit_test(lost_on_its_way),
+		cmocka_unit_test(home_after_a_long_job),
 		cmocka_unit_test(first_use),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(never_move),

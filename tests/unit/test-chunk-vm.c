@@ -230,6 +230,53 @@ static void gpu_gone(void **state)
 	end(w);
 }
 
+/* The call failed: nothing was stopped, and nothing else would ask again. */
+static void stop_fails(struct world *w)
+{
+	w->vm[0].stopping = false;
+	assert_int_equal(world_event(w, (struct mig_event){
+		.type = MIG_EV_STOPPED, .id = w->vm[0].stop_id,
+		.status = MIG_FAILED }), 0);
+}
+
+static void failed_stop_is_sent_again(void **state)
+{
+	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+	uint32_t id;
+
+	(void)state;
+	to_vram(w, 16);
+	until(w, CHUNK_STOPPING);
+	id = w->vm[0].stop_id;
+	stop_fails(w);
+	assert_int_equal(KINDS(w, STOP), 1);
+	assert_int_equal(mig_next_time(w->mig), w->now + w->settings.poll_ms);
+	world_wait(w, w->settings.poll_ms);
+	assert_int_equal(KINDS(w, STOP), 2);
+	assert_int_not_equal(w->vm[0].stop_id, id);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+	end(w);
+}
+
+/* One that nobody needs any more is not. */
+static void failed_stop_of_nobody(void **state)
+{
+	struct world *w = one(16, MIG_ACCESS_WRITE, BOTH);
+
+	(void)state;
+	to_vram(w, 16);
+	until(w, CHUNK_STOPPING);
+	stop_fails(w);
+	world_guest(w, world_chunk(w, 0, 0), true);
+	world_settle(w);
+	assert_int_equal(world_state(w, 0, 0), CHUNK_HOME);
+	world_wait(w, w->settings.poll_ms);
+	assert_int_equal(KINDS(w, STOP), 1);
+	assert_int_equal(KINDS(w, RESUME), 0);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +288,8 @@ int main(void)
 		cmocka_unit_test(other_gpu),
 		cmocka_unit_test(no_capability),
 		cmocka_unit_test(gpu_gone),
+		cmocka_unit_test(failed_stop_is_sent_again),
+		cmocka_unit_test(failed_stop_of_nobody),
 	};
 
 	return cmocka_run_group_tests_name("chunk-vm", tests, NULL, NULL);
