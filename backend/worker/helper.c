@@ -27,6 +27,20 @@ static void work_list_put(struct work_list *list, struct work *work)
 	list->last = &work->next;
 }
 
+/* Behind the last one that it must not pass. */
+static void work_list_insert(struct work_list *list, struct work *work)
+{
+	struct work **at, **behind = &list->first;
+
+	for (at = &list->first; *at; at = &(*at)->next)
+		if (!work->passes(work, *at))
+			behind = &(*at)->next;
+	work->next = *behind;
+	*behind = work;
+	if (!work->next)
+		list->last = &work->next;
+}
+
 static struct work *work_list_take(struct work_list *list)
 {
 	struct work *work = list->first;
@@ -39,18 +53,18 @@ static struct work *work_list_take(struct work_list *list)
 	return work;
 }
 
-static void work_list_move(struct work_list *to, struct work_list *from)
-{
-	*to->last = from->first;
-	to->last = from->last;
-	work_list_init(from);
-}
-
 /* @held has something. */
 static void helper_give(struct helper *helper)
 {
+	struct work *work;
+
 	pthread_mutex_lock(&helper->lock);
-	work_list_move(&helper->todo, &helper->held);
+	while ((work = work_list_take(&helper->held))) {
+		if (work->passes)
+			work_list_insert(&helper->todo, work);
+		else
+			work_list_put(&helper->todo, work);
+	}
 	pthread_mutex_unlock(&helper->lock);
 	pthread_cond_signal(&helper->has_work);
 }

@@ -24,11 +24,17 @@ enum work_kind {
 };
 
 struct move;
+struct work;
+
+/* May it get before this one that waits to be run? Called with the lock held. */
+typedef bool (*work_passes)(const struct work *work,
+			    const struct work *queued);
 
 /* Belongs to the loop, then to the thread, then to the loop again. */
 struct work {
 	struct work *next;
 	struct work *also;	/* taken by helper_more(): ends with this one */
+	work_passes passes;	/* NULL: none */
 	bool is_urgent;		/* set by run(): the loop learns of it at once */
 	enum work_kind kind;
 	struct core_op op;	/* WORK_FAULT: vm and job only */

@@ -177,6 +177,65 @@ static void held(void **state)
 	end(&b);
 }
 
+/* Number 2 must not be passed. */
+static bool passes(const struct work *work, const struct work *queued)
+{
+	(void)work;
+	return queued->cookie != 2;
+}
+
+static void submit_number(struct bench *b, uint64_t number, bool is_passing)
+{
+	struct work *work = calloc(1, sizeof(*work));
+
+	assert_non_null(work);
+	work->cookie = number;
+	work->fence = -1;
+	work->passes = is_passing ? passes : NULL;
+	helper_submit(&b->helper, work);
+}
+
+static void assert_order(struct bench *b, const uint64_t *numbers, unsigned int nr)
+{
+	struct work *work;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		let_end(b);
+		assert_true(is_told(b, -1));
+		helper_clear(&b->helper);
+		work = helper_take(&b->helper);
+		assert_non_null(work);
+		assert_int_equal(work->cookie, numbers[i]);
+		free(work);
+	}
+}
+
+/* As far to the front as it may, whether it was held or not; none behind it is lost. */
+static void passed(void **state)
+{
+	static const uint64_t numbers[] = { 0, 1, 2, 5, 6, 3, 4 };
+	struct bench b;
+
+	(void)state;
+	begin(&b, 0);
+	submit_number(&b, 0, false);
+	sem_wait(&b.begun);
+	sem_post(&b.begun);
+	submit_number(&b, 1, false);
+	submit_number(&b, 2, false);
+	helper_hold(&b.helper);
+	submit_number(&b, 3, false);
+	submit_number(&b, 6, true);
+	submit_number(&b, 5, true);
+	helper_release(&b.helper);
+	submit_number(&b, 4, false);
+	assert_order(&b, numbers, 7);
+	submit_number(&b, 7, true);
+	assert_order(&b, (const uint64_t[]){ 7 }, 1);
+	end(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +244,7 @@ int main(void)
 		cmocka_unit_test(of_the_last),
 		cmocka_unit_test(of_what_is_urgent),
 		cmocka_unit_test(held),
+		cmocka_unit_test(passed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
