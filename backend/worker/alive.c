@@ -11,6 +11,7 @@
  * The event loop's thread only.
  */
 #include "migrator.h"
+#include "mover-ops.h"
 
 /* Several in the 5 s that the module waits. */
 #define ALIVE_MS	1000U
@@ -53,6 +54,14 @@ static bool alive_gref(const struct migrator *m, uint32_t *gref)
 		return true;
 	}
 	return false;
+}
+
+void alive_say(struct migrator *m)
+{
+	uint32_t gref;
+
+	if (alive_gref(m, &gref))
+		mover_alive(m->env->module, gref);
 }
 
 /* Nothing has moved for a while. */

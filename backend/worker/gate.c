@@ -268,7 +268,9 @@ static int gate_pages(struct migrator *m, const struct core_op *op)
 		return ret;
 	if (!gate->nr) {
 		gate_free(m, gate);
-		return submit(m, op);
+		/* It may be one that could not be forgotten the last time. */
+		return op->type == CORE_OP_UNMAP ? migrator_forget(m, op) :
+						   submit(m, op);
 	}
 	ret = gate_discard(m, gate);
 	if (!ret)
@@ -522,10 +524,13 @@ static int span_trimmed(struct migrator *m, const struct core_span *span)
 		.first = span->first,
 		.nr = span->nr,
 	};
+	int ret = 0;
 
 	grefs_remove(&m->grefs, grefs, span->nr);
 	memset(grefs, 0, span->nr * sizeof(*grefs));
-	return migrator_feed(m, &ev);
+	if (m->journal)
+		ret = journal_trim(m->journal, span->obj, span->first, span->nr);
+	return ret ? ret : migrator_feed(m, &ev);
 }
 
 static int gate_let_go(struct migrator *m, const struct gate *gate)

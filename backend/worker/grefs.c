@@ -61,9 +61,9 @@ static void gref_add(uint64_t *entry, uint64_t place, grefs_alias alias,
 		return;
 	}
 	if (place_known(old))
-		alias(context, (uint32_t)(old >> OBJ_SHIFT) & FIELD_MASK,
+		alias(context, GREFS_OLD, (uint32_t)(old >> OBJ_SHIFT) & FIELD_MASK,
 		      (uint32_t)old & FIELD_MASK);
-	alias(context, (uint32_t)(place >> OBJ_SHIFT),
+	alias(context, GREFS_NEW, (uint32_t)(place >> OBJ_SHIFT),
 	      (uint32_t)place & FIELD_MASK);
 	if (users < USERS_MAX)
 		users++;

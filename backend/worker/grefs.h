@@ -19,8 +19,12 @@ struct grefs {
 	size_t nr;
 };
 
+/* Whose page an alias is: of an object that was there, or of the one that is added. */
+enum grefs_side { GREFS_OLD, GREFS_NEW, GREFS_NR_SIDES };
+
 /* Called for each page that turns out to be an alias; both places. */
-typedef void (*grefs_alias)(void *context, uint32_t obj, uint32_t page);
+typedef void (*grefs_alias)(void *context, enum grefs_side side, uint32_t obj,
+			    uint32_t page);
 
 /**
  * grefs_add() - the pages of an object that the module has mapped

@@ -301,6 +301,20 @@ int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 	return 0;
 }
 
+int journal_trim(struct journal *journal, uint32_t obj, uint32_t first,
+		 uint32_t nr)
+{
+	struct journal_page *pages = calloc(nr, sizeof(*pages));
+	int ret;
+
+	if (!pages)
+		return -ENOMEM;
+	ret = pages_move(journal, octets_write, pages, nr * sizeof(*pages),
+			 page_at(journal, obj, first));
+	free(pages);
+	return ret;
+}
+
 void journal_del(struct journal *journal, uint32_t obj)
 {
 	uint32_t nr = atomic_exchange(&journal->objects[obj].nr, 0);

@@ -71,6 +71,13 @@ void journal_set_copying(struct journal *journal);
 /** journal_add() - an object's grefs, before anything of it moves; or -errno */
 int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 		uint32_t nr);
+/**
+ * journal_trim() - these pages are the guest's alone; or -errno
+ *
+ * Their chunks are home. What the journal says of them is zero from then on.
+ */
+int journal_trim(struct journal *journal, uint32_t obj, uint32_t first,
+		 uint32_t nr);
 /** journal_del() - nothing of it is away */
 void journal_del(struct journal *journal, uint32_t obj);
 

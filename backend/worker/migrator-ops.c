@@ -28,6 +28,29 @@ struct migrator_fence {
 	int fd;
 };
 
+static bool is_vm_op(const struct move *move, enum mig_op_type type)
+{
+	return move->kind == MOVE_OP && move->op.type == type;
+}
+
+static bool is_waited_for(const struct move *move)
+{
+	return is_vm_op(move, MIG_OP_STOP) || is_vm_op(move, MIG_OP_KILL);
+}
+
+/*
+ * Deadlines of a guest that waits run while STOPs and KILLs are queued: they get before
+ * what may take long, as copies by the CPU do. What VMs are told stays in its order.
+ */
+static bool vm_op_passes(const struct work *work, const struct work *queued)
+{
+	const struct move *move = queued->move;
+
+	(void)work;
+	return !is_waited_for(move) && !is_vm_op(move, MIG_OP_RESUME) &&
+	       !is_vm_op(move, MIG_OP_CLOSE);
+}
+
 static int move_submit(struct migrator *m, struct move *move)
 {
 	struct work *work = calloc(1, sizeof(*work));
@@ -39,6 +62,7 @@ static int move_submit(struct migrator *m, struct move *move)
 	work->kind = WORK_MOVE;
 	work->fence = -1;
 	work->move = move;
+	work->passes = is_waited_for(move) ? vm_op_passes : NULL;
 	move->fence = -1;
 	helper_submit(&m->thread, work);
 	return 0;
@@ -208,12 +232,14 @@ static int feed_done(struct migrator *m, const struct move *move)
 	return migrator_feed(m, &ev);
 }
 
-static int feed_stopped(struct migrator *m, const struct mig_op *op)
+static int feed_stopped(struct migrator *m, const struct mig_op *op,
+			uint32_t status)
 {
 	struct mig_event ev = {
 		.type = MIG_EV_STOPPED,
 		.vm = op->vm,
 		.id = op->id,
+		.status = status,
 	};
 
 	PROBE2(mig_stopped, op->vm, op->id);
@@ -253,7 +279,7 @@ static int on_fence(sd_event_source *source, int fd, uint32_t revents,
 	if (error == 1)
 		return 0;
 	if (fence->op[0].type == MIG_OP_STOP)
-		ret = feed_stopped(m, &fence->op[0]);
+		ret = feed_stopped(m, &fence->op[0], MIG_OK);
 	else
 		ret = feed_copied(m, fence, error);
 	sd_event_source_disable_unref(fence->source);
@@ -303,8 +329,7 @@ static int op_ended(struct migrator *m, const struct move *move)
 	case MIG_OP_STOP:
 		if (move->fence >= 0)
 			return fence_watch(m, move);
-		/* One that cannot be asked is left to the deadlines. */
-		return 0;
+		return feed_stopped(m, &move->op, MIG_FAILED);
 	case MIG_OP_COPY:
 		if (move->fence >= 0)
 			return fence_watch(m, move);
@@ -340,6 +365,11 @@ static int forgotten(struct migrator *m, const struct move *move)
 {
 	struct work work = { .kind = WORK_OP };
 
+	/* What the GPU still reaches cannot be unmapped: the guest may ask again. */
+	if (move->status != MIG_OK) {
+		work.kind = WORK_REFUSE;
+		work.status = XENUSERPTR_STATUS_IO;
+	}
 	work.op.type = CORE_OP_UNMAP;
 	work.op.id = move->core_op;
 	work.op.obj = move->op.obj;

@@ -200,21 +200,49 @@ int migrator_lost(struct migrator *m, uint32_t gref)
 
 /* ---- what the core does ---- */
 
-static void on_alias(void *context, uint32_t obj, uint32_t page)
+static int alias_feed(struct migrator *m, const struct core_span *run)
 {
-	struct migrator *m = context;
 	struct mig_event ev = {
 		.type = MIG_EV_ALIAS,
-		.obj = obj,
-		.first = page,
-		.nr = 1,
+		.obj = run->obj,
+		.first = run->first,
+		.nr = run->nr,
 	};
-	int ret = 0;
 
-	if (m->object[obj] != OBJECT_UNKNOWN)
-		ret = migrator_feed(m, &ev);
+	return run->nr && m->object[run->obj] != OBJECT_UNKNOWN ?
+	       migrator_feed(m, &ev) : 0;
+}
+
+/* Pages of one object in a row are one event. */
+static void on_alias(void *context, enum grefs_side side, uint32_t obj,
+		     uint32_t page)
+{
+	struct migrator *m = context;
+	struct core_span *run = &m->alias[side];
+	int ret;
+
+	if (run->nr && run->obj == obj && run->first + run->nr == page) {
+		run->nr++;
+		return;
+	}
+	ret = alias_feed(m, run);
 	if (ret)
 		m->error = ret;
+	*run = (struct core_span){ obj, page, 1 };
+}
+
+/* What was found so far. */
+static int aliases_end(struct migrator *m)
+{
+	unsigned int side;
+	int ret = m->error;
+
+	for (side = 0; side < GREFS_NR_SIDES; side++) {
+		if (!ret)
+			ret = alias_feed(m, &m->alias[side]);
+		m->alias[side].nr = 0;
+	}
+	return ret;
 }
 
 /* Of a VM that is closed meanwhile everything counts as done. */
@@ -251,7 +279,7 @@ static int object_mapped(struct migrator *m, const struct core_op *op)
 	m->error = 0;
 	ret = grefs_add(&m->grefs, op->obj, work_grefs(m->env, op->obj), op->nr,
 			on_alias, m);
-	return ret ? ret : m->error;
+	return ret ? ret : aliases_end(m);
 }
 
 static int vm_opened(struct migrator *m, uint32_t vm, uint32_t gpu)
@@ -352,7 +380,10 @@ int migrator_move(struct migrator *m, uint32_t obj, uint32_t first, uint32_t nr,
 	return migrator_feed(m, &ev);
 }
 
-/* What was brought home stays there with a policy that moves nothing by itself. */
+/*
+ * What was brought home stays there with a policy that moves nothing by itself, and
+ * what could not be stopped in time is asked again.
+ */
 static int settings_feed(struct migrator *m)
 {
 	struct mig_settings settings = m->settings;
@@ -361,8 +392,10 @@ static int settings_feed(struct migrator *m)
 		.settings = &settings,
 	};
 
-	if (m->stays_home)
+	if (m->stays_home) {
 		settings.policy = MIG_POLICY_MANUAL;
+		settings.home_gpus = UINT32_MAX;
+	}
 	return migrator_feed(m, &ev);
 }
 
@@ -496,68 +529,4 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 	mover_spare_limit(&m->mover, m->core ? m->settings.vram_pages : 0);
 	m->mover.thread = &m->thread;
 	return ret ? ret : helper_start(&m->thread, mover_run, &m->mover);
-}
-
-/* ---- after a worker's death ---- */
-
-/* The engine knows from its records which pages stay home. */
-static void alias_is_known(void *context, uint32_t obj, uint32_t page)
-{
-	(void)context;
-	(void)obj;
-	(void)page;
-}
-
-/* Grefs for the module, handles for the GPU. */
-static int object_adopt(struct migrator *m, uint32_t obj,
-			const struct journal_page *pages, uint32_t nr)
-{
-	uint32_t i;
-	int ret = work_adopt(m->env, obj, nr);
-
-	for (i = 0; !ret && i < nr; i++) {
-		work_grefs(m->env, obj)[i] = pages[i].gref;
-		if (pages[i].vram)
-			ret = mover_adopt_vram(&m->mover, obj, i,
-					       pages[i].vram);
-	}
-	if (ret)
-		return ret;
-	mover_adopt_ram(&m->mover, obj, journal_ram(m->journal, obj));
-	m->object[obj] = OBJECT_KNOWN;
-	return grefs_add(&m->grefs, obj, work_grefs(m->env, obj), nr,
-			 alias_is_known, NULL);
-}
-
-/* Written down before the engine knows it, forgotten after. */
-static int object_recover(struct migrator *m, uint32_t obj)
-{
-	uint32_t size = migrator_pages(m, obj), nr;
-	struct journal_page *pages;
-	int ret;
-
-	if (!size)
-		return 0;
-	ret = journal_pages(m->journal, obj, &pages, &nr);
-	if (ret)
-		return ret == -ENOENT ? -EBADMSG : ret;
-	ret = nr == size ? object_adopt(m, obj, pages, nr) : -EBADMSG;
-	free(pages);
-	return ret;
-}
-
-int migrator_recover(struct migrator *m)
-{
-	uint32_t obj, vm;
-	int ret;
-
-	ret = journal_recover(m->journal, m->engine, clock_us() / 1000);
-	for (obj = 0; !ret && obj < m->env->max_objects; obj++)
-		ret = object_recover(m, obj);
-	if (ret)
-		return ret;
-	m->vms = mig_vms(m->engine);
-	for (vm = 0; !ret && vm < MIG_MAX_VMS; vm++)
-		ret = migrator_vm_closed(m, vm);
-	return ret ? ret : migrator_bring_home(m);
 }

@@ -60,6 +60,7 @@ struct migrator {
 	bool coming_home;
 	bool stays_home;	/* what came home, until migrator_leave_home() */
 	int error;		/* of an event that was given in an op */
+	struct core_span alias[GREFS_NR_SIDES]; /* runs not given to the engine yet */
 	struct migrator_fence *last_fence; /* for the copies that are joined to it */
 
 	/* gate.c */
@@ -88,12 +89,24 @@ int migrator_init(struct migrator *m, const struct core_limits *limits,
 		  int node);
 
 /**
- * migrator_recover() - take over what the journal says, and bring it home
+ * migrator_recover() - take over what the journal says
  *
- * After migrator_init(), in a rescuer: no VM and no guest's request is left.
+ * After migrator_init(), in a rescuer: no VM and no guest's request is left. The
+ * module is told that somebody lives; nothing moves yet.
  * -EINVAL, -EBADMSG: the journal makes no sense.
  */
 int migrator_recover(struct migrator *m);
+
+/**
+ * migrator_lost_before() - the module gave this page back before anybody was there
+ *
+ * Between migrator_recover() and migrator_rescue(): the guest may have written it
+ * since, so nothing may be copied to it.
+ */
+int migrator_lost_before(struct migrator *m, uint32_t gref);
+
+/** migrator_rescue() - begin to bring all of it home; then m->home() */
+int migrator_rescue(struct migrator *m);
 
 /* Records of the module. */
 int migrator_want(struct migrator *m, uint32_t gref);
@@ -165,11 +178,12 @@ int migrator_submit_rest(struct migrator *m);
 int migrator_timer(struct migrator *m);
 /*
  * alive.c: when a sign of life is due, ms; a want came; give one if it is due; it
- * was given.
+ * was given. Give one now, before the mover does anything.
  */
 uint64_t alive_time(const struct migrator *m);
 void alive_wanted(struct migrator *m);
 int alive_look(struct migrator *m);
 int alive_done(struct migrator *m);
+void alive_say(struct migrator *m);
 
 #endif /* XU_MIGRATOR_H */

@@ -13,6 +13,8 @@
 #include "mover-place.h"
 #include "userptrif.h"
 
+_Static_assert(MIG_MAX_COPIES <= GPU_COPIES, "each copy that the engine begins has a slot");
+
 /* @nr slots, one behind the other. The loop gives them back. */
 static int copy_slots(struct mover *mover, uint32_t nr, uint32_t *slot)
 {

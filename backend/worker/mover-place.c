@@ -159,16 +159,21 @@ int mover_import(struct mover *mover, uint32_t obj, uint32_t *handle)
 int mover_forget(struct mover *mover, uint32_t obj)
 {
 	struct mover_ram *ram = &mover->ram[obj];
-	uint32_t handle = ram->handle;
-	int ret, closed;
+	int ret;
 
 	mover_armed_forget(mover, obj);
-	ret = place_drop(mover, &ram->place);
+	ret = places_drop(mover, &ram->place, 1);
+	if (ret)
+		return ret;
+	ram->place = NULL;
+	if (ram->handle)
+		ret = mover->env->gpu->close(mover->own, ram->handle);
+	if (ret)
+		return ret;
 	ram->handle = 0;
 	if (mover->journal)
 		journal_set_ram(mover->journal, obj, 0);
-	closed = handle ? mover->env->gpu->close(mover->own, handle) : 0;
-	return ret ? ret : closed;
+	return 0;
 }
 
 /* ---- VRAM ---- */

@@ -138,12 +138,37 @@ int rescue_init(struct worker *worker, const char **why)
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * What the module gave back while nobody was there. It gives nothing back from here on,
+ * since migrator_recover() has said that somebody lives.
+ */
+static int records_before(struct worker *worker)
+{
+	struct xen_userptr_back_record record;
+	int ret = 0, more;
+
+	while (!ret && (more = module_read(worker->module, &record))) {
+		if (more < 0)
+			return more;
+		if (record.type == XEN_USERPTR_BACK_GONE)
+			return -ENODEV;
+		if (record.type == XEN_USERPTR_BACK_LOST)
+			ret = migrator_lost_before(&worker->migrator,
+						   record.gref);
+	}
+	return ret;
+}
+
 int rescue_run(struct worker *worker)
 {
 	uint64_t lost;
 	int ret;
 
 	ret = migrator_recover(&worker->migrator);
+	if (!ret)
+		ret = records_before(worker);
+	if (!ret)
+		ret = migrator_rescue(&worker->migrator);
 	if (!ret)
 		ret = sd_event_loop(worker->loop);
 	if (ret < 0)

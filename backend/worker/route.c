@@ -18,6 +18,12 @@
 /* Ops fetched from the core at a time. */
 #define ROUTE_BATCH	16U
 
+/* A QUIESCE that waits. */
+struct route_answer {
+	struct route_answer *next;
+	struct xen_userptrif_rsp rsp;
+};
+
 int route_submit(struct route *route, const struct work *work)
 {
 	struct work *copy = malloc(sizeof(*copy));
@@ -52,29 +58,50 @@ static int route_advise(struct route *route, const struct core_op *op)
 static bool route_is_quiesce(const struct route *route,
 			     const struct core_op *op)
 {
-	return route->migrator && !route->quiescing &&
+	return route->migrator &&
 	       op->rsp.operation == XENUSERPTR_OP_QUIESCE &&
 	       op->rsp.status == XENUSERPTR_STATUS_OK;
 }
 
-/* The guest is about to be saved: only what is home goes with it. */
+/*
+ * The guest is about to be saved: only what is home goes with it. The ring has room
+ * for the answers that wait, and so limits how many there can be.
+ */
 static int route_quiesce(struct route *route, const struct core_op *op)
 {
-	route->quiescing = true;
-	route->quiesced = *op;
-	return migrator_bring_home(route->migrator);
+	struct route_answer *answer = calloc(1, sizeof(*answer));
+
+	if (!answer)
+		return -ENOMEM;
+	answer->rsp = op->rsp;
+	answer->next = route->quiesced;
+	route->quiesced = answer;
+	return answer->next ? 0 : migrator_bring_home(route->migrator);
+}
+
+static struct route_answer *quiesced_take(struct route *route)
+{
+	struct route_answer *answer = route->quiesced;
+
+	if (answer)
+		route->quiesced = answer->next;
+	return answer;
 }
 
 /* The policy waits for the next job: the guest may be saved now. */
 int route_home(struct route *route)
 {
-	if (!route->quiescing)
-		return 0;
-	status_add(&route->status->responses, 1);
-	route->quiescing = false;
-	if (migrator_has_lost(route->migrator))
-		route->quiesced.rsp.status = XENUSERPTR_STATUS_LOST;
-	return ring_put(route->ring, &route->quiesced.rsp) ? -EPROTO : 0;
+	struct route_answer *answer;
+	int ret = 0;
+
+	while (!ret && (answer = quiesced_take(route))) {
+		status_add(&route->status->responses, 1);
+		if (migrator_has_lost(route->migrator))
+			answer->rsp.status = XENUSERPTR_STATUS_LOST;
+		ret = ring_put(route->ring, &answer->rsp) ? -EPROTO : 0;
+		free(answer);
+	}
+	return ret;
 }
 
 static int route_respond(struct route *route, const struct core_op *op)

@@ -23,6 +23,7 @@ typedef int (*route_job_queued)(void *context, const struct work *work);
 
 
 struct migrator;
+struct route_answer;
 
 struct route {
 	struct core *core;
@@ -36,8 +37,7 @@ struct route {
 	route_job_queued job_queued;
 	void *context;
 	uint32_t in_flight;		/* pieces of work not yet back; 0 first */
-	bool quiescing;			/* the answer below waits */
-	struct core_op quiesced;
+	struct route_answer *quiesced;	/* answers that wait for all to be home */
 };
 
 /** route_request() - a private copy of one ring packet */
@@ -54,7 +54,7 @@ int route_job(struct route *route, uint32_t job, uint32_t status,
 /** route_unmapped() - the module said that the grants of @cookie have ended */
 int route_unmapped(struct route *route, uint64_t cookie);
 
-/** route_home() - nothing is away any more: QUIESCE is answered */
+/** route_home() - nothing is away any more: each QUIESCE is answered */
 int route_home(struct route *route);
 
 /** route_perform() - one op of the core */

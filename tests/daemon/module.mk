@@ -22,7 +22,7 @@ DT_SRCS_ipc := backend/common/ipc.c
 DT_SRCS_helper := backend/worker/helper.c
 DT_SRCS_sandbox := backend/worker/sandbox.c backend/worker/helper.c
 DT_SRCS_route := backend/worker/route.c backend/worker/work.c \
-	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/alive.c \
+	backend/worker/helper.c backend/worker/migrator.c backend/worker/migrator-ops.c backend/worker/migrator-recover.c backend/worker/alive.c \
 	backend/worker/gate.c backend/worker/mover.c \
 	backend/worker/mover-place.c backend/worker/mover-copy.c backend/worker/space.c \
 	backend/worker/mover-ops.c backend/worker/mover-armed.c backend/worker/mover-spare.c backend/worker/grefs.c \

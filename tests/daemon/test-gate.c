@@ -81,7 +81,7 @@ static void files_init(void)
 static int on_home(void *context)
 {
 	(void)context;
-	return 0;
+	return route_home(&w->route);
 }
 
 static void migrator_start(void)
@@ -141,9 +141,28 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What the mover has done. */
+static void pump_mover(void)
+{
+	struct pollfd pollfd = { .fd = w->m.thread.done_fd, .events = POLLIN };
+
+	assert_int_equal(poll(&pollfd, 1, 10000), 1);
+	assert_int_equal(migrator_on_mover(&w->m), 0);
+}
+
+/* All that it has to do: a sign of life comes behind that. */
+static void mover_end(void)
+{
+	w->m.is_alive_sent = true;
+	assert_int_equal(migrator_submit_alive(&w->m, GREF(0)), 0);
+	while (w->m.is_alive_sent)
+		pump_mover();
+}
+
 static int teardown(void **state)
 {
 	(void)state;
+	mover_end();
 	helper_stop(&w->helper);
 	helper_stop(&w->m.thread);
 	grefs_fini(&w->m.grefs);
@@ -366,12 +385,123 @@ static void test_all_objects_in_all_vms(void **state)
 	assert_null(w->m.asks);
 }
 
+/* Of these pages of an object, none may leave home; the others may. */
+static void assert_stay(uint32_t obj, uint32_t first, uint32_t nr, uint32_t all)
+{
+	const uint32_t slot = core_object_slot(w->route.core, obj);
+	struct mig_chunk_info chunk;
+	uint32_t page;
+
+	for (page = 0; page < all; page++) {
+		assert_int_equal(mig_chunk_get(w->m.engine, slot, page, &chunk),
+				 0);
+		assert_int_equal(chunk.why == MIG_WHY_ALIAS,
+				 page >= first && page < first + nr);
+	}
+}
+
+/* Pages of two objects, in any order, and a page twice in one. */
+static void test_shared_pages_stay(void **state)
+{
+	(void)state;
+	call_create(1, GREF(0), 12);
+	call_create(2, GREF(100), 12);
+	call_create(3, GREF(8), 12);
+	assert_stay(1, 8, 4, 12);
+	assert_stay(2, 0, 0, 12);
+	assert_stay(3, 0, 4, 12);
+	call_create(4, GREF(95), 14);
+	assert_stay(2, 0, 9, 12);
+	assert_stay(4, 5, 9, 14);
+}
+
+/* On its way out, as far as the mover has done nothing yet. */
+static void leave(uint32_t obj)
+{
+	const uint32_t slot = core_object_slot(w->route.core, obj);
+
+	assert_int_equal(migrator_move(&w->m, slot, 0, 1, MIG_PLACE_VRAM), 0);
+	assert_false(mig_idle(w->m.engine));
+}
+
+static void come_home(uint32_t obj)
+{
+	const uint32_t slot = core_object_slot(w->route.core, obj);
+
+	assert_int_equal(migrator_move(&w->m, slot, 0, 1, MIG_PLACE_RAM), 0);
+	while (!mig_idle(w->m.engine))
+		pump_mover();
+}
+
+/* Each one is told when all is home, and not before. */
+static void test_quiesced_twice(void **state)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_QUIESCE };
+	uint16_t first;
+
+	(void)state;
+	call_create(1, GREF(0), 1);
+	leave(1);
+	first = w->next_id;
+	assert_int_equal(request_run(&req), 0);
+	assert_int_equal(request_run(&req), 0);
+	ring_push(&w->ring);
+	assert_int_equal(w->front.sring->rsp_prod, first);
+	while (!mig_idle(w->m.engine))
+		pump_mover();
+	assert_answered();
+	call(&req);
+}
+
+static uint32_t destroy(uint32_t obj)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_DESTROY };
+
+	req.op.obj_destroy.obj_id = obj;
+	assert_int_equal(request_run(&req), 0);
+	pump_mover();
+	assert_int_equal(pump(), 0);
+	ring_push(&w->ring);
+	if (w->front.rsp_cons == w->front.sring->rsp_prod)
+		assert_int_equal(route_unmapped(&w->route,
+						fake_module.cookie), 0);
+	return answer();
+}
+
+/*
+ * What the GPU still reaches is not unmapped, and nobody waits for that: the guest is
+ * told, and may try again.
+ */
+static void test_not_forgotten(void **state)
+{
+	unsigned int places;
+
+	(void)state;
+	call_create(1, GREF(0), 1);
+	leave(1);
+	come_home(1);
+	mover_end();
+	places = fake_gpu.places;
+	fake_gpu.keeps_places = true;
+	assert_int_equal(destroy(1), XENUSERPTR_STATUS_IO);
+	assert_int_equal(destroy(1), XENUSERPTR_STATUS_IO);
+	fake_gpu.keeps_places = false;
+	assert_int_equal(destroy(1), XENUSERPTR_STATUS_OK);
+	assert_int_equal(fake_gpu.places, places - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_all_objects_in_all_vms,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_back_again_and_again,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_pages_stay,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quiesced_twice,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_forgotten,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shared_pages_again_and_again,
 						setup, teardown),

@@ -8,13 +8,15 @@
 #include "fake-fail.h"
 #include "grefs.h"
 
-static struct { uint32_t obj, page; } aliases[64];
+static struct { enum grefs_side side; uint32_t obj, page; } aliases[64];
 static unsigned int nr_aliases;
 
-static void on_alias(void *context, uint32_t obj, uint32_t page)
+static void on_alias(void *context, enum grefs_side side, uint32_t obj,
+		     uint32_t page)
 {
 	(void)context;
 	assert_true(nr_aliases < 64);
+	aliases[nr_aliases].side = side;
 	aliases[nr_aliases].obj = obj;
 	aliases[nr_aliases++].page = page;
 }
@@ -55,7 +57,9 @@ static void twice_in_one(void **state)
 	(void)state;
 	assert_int_equal(add(&table, 3, grefs, 3), 0);
 	assert_int_equal(nr_aliases, 2);
+	assert_int_equal(aliases[0].side, GREFS_OLD);
 	assert_int_equal(aliases[0].page, 0);
+	assert_int_equal(aliases[1].side, GREFS_NEW);
 	assert_int_equal(aliases[1].page, 2);
 	assert_false(grefs_find(&table, 5, &obj, &page));
 	assert_true(grefs_find(&table, 6, &obj, &page));

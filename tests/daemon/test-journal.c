@@ -100,6 +100,28 @@ static void test_sizes(void **state)
 	close(fd);
 }
 
+/* Pages that the guest has back are named no more: their grefs may be another's. */
+static void test_trimmed(void **state)
+{
+	uint32_t grefs[PAGES], nr, i;
+	struct journal_page *pages;
+	struct journal journal;
+
+	(void)state;
+	journal_make(&journal);
+	for (i = 0; i < PAGES; i++)
+		grefs[i] = 1000 + i;
+	assert_int_equal(journal_add(&journal, 3, grefs, PAGES), 0);
+	assert_int_equal(journal_trim(&journal, 3, 5, 7), 0);
+	assert_int_equal(journal_pages(&journal, 3, &pages, &nr), 0);
+	assert_int_equal(nr, PAGES);
+	for (i = 0; i < nr; i++)
+		assert_int_equal(pages[i].gref,
+				 i >= 5 && i < 12 ? 0 : grefs[i]);
+	free(pages);
+	journal_close(&journal);
+}
+
 static void test_objects(void **state)
 {
 	uint32_t grefs[PAGES], nr, i;
@@ -235,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_trimmed),
 		cmocka_unit_test(test_recover),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_writer_killed),

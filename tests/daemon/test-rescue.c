@@ -35,6 +35,8 @@ static bool second_life(int journal, unsigned int nth)
 	if (!ret)
 		ret = migrator_recover(&p->m);
 	if (!ret)
+		ret = migrator_rescue(&p->m);
+	if (!ret)
 		rounds(p, ROUNDS);
 	is_home = p->is_home;
 	rescuer_lost = p->status.mig_lost;
@@ -129,6 +131,7 @@ static void test_dead_rescuer(void **state)
 		first_life(p, journal, ROUNDS, 30);
 		assert_int_equal(process_start(rescuer, journal), 0);
 		assert_int_equal(migrator_recover(&rescuer->m), 0);
+		assert_int_equal(migrator_rescue(&rescuer->m), 0);
 		rounds(rescuer, life);
 		helper_stop(&rescuer->m.thread);
 		assert_true(second_life(journal, 0));

@@ -194,6 +194,22 @@ static void test_lost_before(void **state)
 	rescuer_free(worker);
 }
 
+/* ... and the guest has written it since: nothing is copied over that. */
+static void test_lost_before_any_copy(void **state)
+{
+	struct worker *worker = left_behind(LIFE_AWAY, true);
+	unsigned int copies = fake_gpu.copy_calls;
+	uint32_t page;
+
+	(void)state;
+	for (page = 0; page < PAGES; page++)
+		record(XEN_USERPTR_BACK_LOST, GREF + page);
+	assert_int_equal(rescue(worker), -EIO);
+	assert_int_equal(worker->status->mig_lost, PAGES);
+	assert_int_equal(fake_gpu.copy_calls, copies);
+	rescuer_free(worker);
+}
+
 /* A want changes nothing; without a guest there is nothing left to do. */
 static void test_guest_is_gone(void **state)
 {
@@ -288,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_all_home),
 		cmocka_unit_test(test_lost_is_said),
 		cmocka_unit_test(test_lost_before),
+		cmocka_unit_test(test_lost_before_any_copy),
 		cmocka_unit_test(test_guest_is_gone),
 		cmocka_unit_test(test_gpu_cannot_move),
 		cmocka_unit_test(test_copies_are_killed),

@@ -196,7 +196,7 @@ static int fake_displace(struct gpu_vm *vm, const struct gpu_place *places,
 {
 	(void)vm;
 	(void)places;
-	if (fake_fail())
+	if (fake_fail() || fake_gpu.keeps_places)
 		return -EIO;
 	fake_gpu.place_calls++;
 	fake_gpu.places -= nr;

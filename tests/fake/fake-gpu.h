@@ -22,6 +22,7 @@ struct fake_gpu {
 	unsigned int copy_calls;
 	unsigned int place_calls;	/* of place() and displace() */
 	unsigned int places;	/* of objects, now */
+	bool keeps_places;	/* displace() fails */
 	struct gpu_copy last_copy;
 	unsigned int maps;	/* of VRAM for the CPU, now */
 	bool hangs;		/* copies do not end ... */
