@@ -294,10 +294,21 @@ static void do_settle(struct mig *mig, uint32_t slot)
 	chunk_rested(mig, slot);
 }
 
+static bool copy_has_begun(const struct chunk *chunk)
+{
+	return !chunk->on[LIST_DUE] ||
+	       chunk_facts[chunk->state].op != MIG_OP_COPY;
+}
+
 static void do_turn(struct mig *mig, uint32_t slot)
 {
-	mig->chunk[slot].back = true;
-	chunk_due_hurry(mig, slot);
+	struct chunk *chunk = &mig->chunk[slot];
+
+	chunk->back = true;
+	if (copy_has_begun(chunk))
+		chunk_due_hurry(mig, slot);
+	else
+		chunk_skip(mig, slot, MIG_OK);
 }
 
 static void do_hurry(struct mig *mig, uint32_t slot)
@@ -329,7 +340,7 @@ static void do_mark(struct mig *mig, uint32_t slot)
 	struct chunk *chunk = &mig->chunk[slot];
 
 	chunk->marked = true;
-	if (chunk->on[LIST_DUE] && chunk_facts[chunk->state].op == MIG_OP_COPY)
+	if (!copy_has_begun(chunk))
 		chunk_skip(mig, slot, MIG_FAILED);
 }
 
@@ -478,7 +489,7 @@ static void note_success(const struct mig *mig, struct chunk *chunk)
 
 static void note_copied(struct mig *mig, const struct chunk *chunk)
 {
-	if (chunk_gpu_copies(chunk))
+	if (chunk->copies)
 		mig->copied_at[chunk->gpu] = mig->now;
 	if (chunk->state == CHUNK_COPYING_HOME ||
 	    chunk->state == CHUNK_COPYING_CPU)
@@ -512,7 +523,6 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 
 	if (!chunk->used || !chunk->emitted)
 		return -EINVAL;
-	chunk_copy_ended(mig, chunk);
 	/* What is left of home then is not known: who goes on is bound anew. */
 	if (end.status != MIG_OK && chunk_facts[chunk->state].op == MIG_OP_UNBIND)
 		chunk->at_home &= ~chunk->op_vms;
@@ -529,6 +539,7 @@ int chunk_done(struct mig *mig, uint32_t slot, const struct mig_event *ev)
 	} else {
 		note_failure(mig, chunk, end.status);
 	}
+	chunk_copy_ended(mig, chunk);
 	return chunk_event(mig, slot, done_event(chunk, &end));
 }
 

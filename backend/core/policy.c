@@ -271,6 +271,13 @@ static enum policy_place place_of(const struct mig *mig,
 	return policies[mig->settings.policy].place(mig, chunk);
 }
 
+/* Nothing stays in VRAM of that GPU; jobs go on between two tries. */
+static bool home_is_due(struct mig *mig, const struct chunk *chunk)
+{
+	return mig->settings.home_gpus >> chunk->gpu & 1 &&
+	       vms_rested(mig, chunk->users);
+}
+
 static void policy_look(struct mig *mig, uint32_t slot)
 {
 	struct chunk *chunk = &mig->chunk[slot];
@@ -283,7 +290,7 @@ static void policy_look(struct mig *mig, uint32_t slot)
 		chunk_leave(mig, slot);
 	if (!chunk_is_away(chunk))
 		return;
-	if (place == POLICY_RAM || mig->settings.home_gpus >> chunk->gpu & 1)
+	if (place == POLICY_RAM || home_is_due(mig, chunk))
 		chunk_event(mig, slot, CHUNK_EV_RETURN);
 }
 

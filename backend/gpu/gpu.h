@@ -76,7 +76,8 @@ struct gpu_move_ops {
 	int (*prepare)(struct gpu_vm *vm);
 	/*
 	 * Asks that no job of the VM makes progress. @fence: (out) sync_file
-	 * that signals when that is so, the caller's.
+	 * that signals when that is so, the caller's. If it fails nothing has
+	 * changed.
 	 */
 	int (*stop)(struct gpu_vm *vm, int *fence);
 	int (*resume)(struct gpu_vm *vm);

@@ -40,7 +40,7 @@ static int softgpu_resume(struct gpu_vm *vm)
 }
 
 /* A syncobj of its own: another thread may be submitting a job. */
-static int softgpu_stop(struct gpu_vm *vm, int *fence)
+static int stop_begin(struct gpu_vm *vm, int *fence)
 {
 	uint32_t syncobj;
 	int ret;
@@ -54,6 +54,16 @@ static int softgpu_stop(struct gpu_vm *vm, int *fence)
 	return ret;
 }
 
+/* It stops as soon as it is asked: with nothing to wait for it goes on. */
+static int softgpu_stop(struct gpu_vm *vm, int *fence)
+{
+	int ret = stop_begin(vm, fence);
+
+	if (ret)
+		(void)softgpu_resume(vm);
+	return ret;
+}
+
 static uint32_t softgpu_id(const struct gpu_vm *vm)
 {
 	return vm->vm_id;
@@ -63,7 +73,7 @@ static int softgpu_stop_left(int node, uint32_t id, int *fence)
 {
 	struct gpu_vm left = { .node = node, .vm_id = id };
 
-	return softgpu_stop(&left, fence);
+	return stop_begin(&left, fence);
 }
 
 static int gem_create(struct gpu_vm *vm, uint64_t size, uint32_t placement,

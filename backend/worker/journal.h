@@ -24,7 +24,7 @@ struct journal_head;
 struct journal_redo;
 struct journal_object;
 
-/* Head and redo list: the event loop's thread; the rest: the mover's. */
+/* Handles: the mover's thread; the rest: the event loop's. */
 struct journal {
 	int fd;
 	struct journal_head *head;	/* start of the mapping */
@@ -74,7 +74,8 @@ int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 /**
  * journal_trim() - these pages are the guest's alone; or -errno
  *
- * Their chunks are home. What the journal says of them is zero from then on.
+ * Their chunks are home. What the journal says of them is zero from then on; a handle
+ * on VRAM that is kept for a VM goes with the GPU's file.
  */
 int journal_trim(struct journal *journal, uint32_t obj, uint32_t first,
 		 uint32_t nr);

@@ -28,27 +28,46 @@ struct migrator_fence {
 	int fd;
 };
 
-static bool is_vm_op(const struct move *move, enum mig_op_type type)
+static bool is_op(const struct move *move, enum mig_op_type type)
 {
 	return move->kind == MOVE_OP && move->op.type == type;
 }
 
-static bool is_waited_for(const struct move *move)
+static bool is_told_to_vm(const struct move *move)
 {
-	return is_vm_op(move, MIG_OP_STOP) || is_vm_op(move, MIG_OP_KILL);
+	return is_op(move, MIG_OP_STOP) || is_op(move, MIG_OP_KILL) ||
+	       is_op(move, MIG_OP_RESUME);
 }
 
 /*
  * Deadlines of a guest that waits run while STOPs and KILLs are queued: they get before
- * what may take long, as copies by the CPU do. What VMs are told stays in its order.
+ * what may take long, as copies by the CPU do. What VMs are told stays in its order, so
+ * RESUMEs go along: the chunks for which a VM stood still are through with it.
  */
 static bool vm_op_passes(const struct work *work, const struct work *queued)
 {
 	const struct move *move = queued->move;
 
 	(void)work;
-	return !is_waited_for(move) && !is_vm_op(move, MIG_OP_RESUME) &&
-	       !is_vm_op(move, MIG_OP_CLOSE);
+	return !is_told_to_vm(move) && !is_op(move, MIG_OP_CLOSE);
+}
+
+/* Its deadline runs too. */
+static bool gpu_copy_passes(const struct work *work, const struct work *queued)
+{
+	const struct move *move = queued->move;
+
+	(void)work;
+	return is_op(move, MIG_OP_COPY) && move->op.flags & MIG_OP_CPU;
+}
+
+static work_passes move_passes(const struct move *move)
+{
+	if (is_told_to_vm(move))
+		return vm_op_passes;
+	if (is_op(move, MIG_OP_COPY) && !(move->op.flags & MIG_OP_CPU))
+		return gpu_copy_passes;
+	return NULL;
 }
 
 static int move_submit(struct migrator *m, struct move *move)
@@ -62,7 +81,7 @@ static int move_submit(struct migrator *m, struct move *move)
 	work->kind = WORK_MOVE;
 	work->fence = -1;
 	work->move = move;
-	work->passes = is_waited_for(move) ? vm_op_passes : NULL;
+	work->passes = move_passes(move);
 	move->fence = -1;
 	helper_submit(&m->thread, work);
 	return 0;

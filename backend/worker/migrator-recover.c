@@ -67,10 +67,13 @@ int migrator_recover(struct migrator *m)
 	ret = journal_recover(m->journal, m->engine, clock_us() / 1000);
 	for (obj = 0; !ret && obj < m->env->max_objects; obj++)
 		ret = object_recover(m, obj);
+	if (ret)
+		return ret;
 	m->vms = mig_vms(m->engine);
-	if (!ret)
-		alive_say(m);
-	return ret;
+	if (m->env->max_vms < MIG_MAX_VMS && m->vms >> m->env->max_vms)
+		return -EBADMSG;
+	alive_say(m);
+	return 0;
 }
 
 int migrator_lost_before(struct migrator *m, uint32_t gref)
@@ -86,7 +89,11 @@ int migrator_lost_before(struct migrator *m, uint32_t gref)
 	ev.now = ev.us / 1000;
 	/* Without room for ops none is emitted. */
 	ret = mig_step(m->engine, &ev, NULL, 0, &nr);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	/* The module says it once: the next rescuer has to know it too. */
+	journal_step(m->journal, m->engine);
+	return 0;
 }
 
 int migrator_rescue(struct migrator *m)

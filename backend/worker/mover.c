@@ -388,8 +388,11 @@ static void batch_run(struct mover *mover, struct move **moves, uint32_t nr)
  */
 static bool is_urgent(const struct move *move)
 {
+	bool has_fence = move->op.type == MIG_OP_COPY ||
+			 move->op.type == MIG_OP_STOP;
+
 	return move->fence >= 0 || move->extra_refs ||
-	       (move->op.type == MIG_OP_COPY && move->status != MIG_OK);
+	       (has_fence && move->status != MIG_OK);
 }
 
 static bool moves_run(struct mover *mover, struct work *work)

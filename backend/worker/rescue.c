@@ -100,6 +100,9 @@ static int rescue_init_migrator(struct worker *worker)
 	m->journal = &worker->journal;
 	m->loop = worker->loop;
 	m->settings = worker->start.settings;
+	/* Nothing leaves home here. */
+	m->settings.policy = MIG_POLICY_MANUAL;
+	m->settings.home_gpus = UINT32_MAX;
 	m->home = rescue_home;
 	m->context = worker;
 	return migrator_init(m, &worker->start.limits, worker->move_node);
@@ -139,8 +142,8 @@ int rescue_init(struct worker *worker, const char **why)
 }
 
 /*
- * What the module gave back while nobody was there. It gives nothing back from here on,
- * since migrator_recover() has said that somebody lives.
+ * What the module gave back while nobody was there. migrator_recover() has said that
+ * somebody lives, so the module waits again before it gives anything back.
  */
 static int records_before(struct worker *worker)
 {

@@ -210,6 +210,46 @@ static void test_lost_before_any_copy(void **state)
 	rescuer_free(worker);
 }
 
+/* The module says it once: a rescuer that dies then leaves it to the next one. */
+static void test_lost_is_written_down(void **state)
+{
+	struct worker *worker = left_behind(LIFE_AWAY, true);
+	unsigned int copies = fake_gpu.copy_calls;
+	int journal = dup(worker->journal.fd), node = eventfd(0, EFD_CLOEXEC);
+	const char *why = NULL;
+	uint32_t page;
+
+	(void)state;
+	assert_int_equal(rescue_setup(worker, node, &why), 0);
+	close(node);
+	assert_int_equal(rescue_init(worker, &why), 0);
+	assert_int_equal(migrator_recover(&worker->migrator), 0);
+	for (page = 0; page < PAGES; page++)
+		assert_int_equal(migrator_lost_before(&worker->migrator,
+						      GREF + page), 0);
+	rescuer_free(worker);
+	worker = rescuer_new(journal);
+	close(journal);
+	assert_int_equal(rescue(worker), -EIO);
+	assert_int_equal(worker->status->mig_lost, PAGES);
+	assert_int_equal(fake_gpu.copy_calls, copies);
+	rescuer_free(worker);
+}
+
+/* Whoever wrote the journal may have been in the hands of a guest. */
+static void test_no_such_vm(void **state)
+{
+	struct worker *worker = left_behind(LIFE_AWAY, true);
+	struct journal *j = &worker->journal;
+	uint8_t *last = j->records + (size_t)(j->nr_records - 1) * MIG_RECORD;
+
+	(void)state;
+	memset(last, 0, MIG_RECORD);
+	last[0] = 2;		/* a VM */
+	assert_int_equal(rescue(worker), -EBADMSG);
+	rescuer_free(worker);
+}
+
 /* A want changes nothing; without a guest there is nothing left to do. */
 static void test_guest_is_gone(void **state)
 {
@@ -305,6 +345,8 @@ int main(void)
 		cmocka_unit_test(test_lost_is_said),
 		cmocka_unit_test(test_lost_before),
 		cmocka_unit_test(test_lost_before_any_copy),
+		cmocka_unit_test(test_lost_is_written_down),
+		cmocka_unit_test(test_no_such_vm),
 		cmocka_unit_test(test_guest_is_gone),
 		cmocka_unit_test(test_gpu_cannot_move),
 		cmocka_unit_test(test_copies_are_killed),

@@ -331,6 +331,27 @@ static void held_and_wanted(void **state)
 	end(w);
 }
 
+/* Turned back before it has begun: the vCPU waits for no copy. */
+static void held_and_turned(void **state)
+{
+	struct world *w = many_home();
+
+	(void)state;
+	world_obj(w, 3, 1, 0);
+	world_map(w, 0, 3, 0, 1, MIG_ACCESS_WRITE);
+	world_settle(w);
+	world_move(w, 3, 0, 1, MIG_PLACE_VRAM, 0);
+	world_settle(w);
+	assert_int_equal(world_state(w, 3, 0), CHUNK_COPYING_OUT);
+	world_guest(w, world_chunk(w, 3, 0), true);
+	world_settle(w);
+	assert_int_equal(world_state(w, 3, 0), CHUNK_HOME);
+	assert_int_equal(world_why(w, 3, 0), MIG_WHY_WANTED);
+	assert_int_equal(KINDS(w, COPY), MIG_MAX_COPIES);
+	w->hangs = false;
+	end(w);
+}
+
 /* An engine that neither ends nor is killed would hold them for ever. */
 static void held_behind_deaf(void **state)
 {
@@ -366,6 +387,7 @@ int main(void)
 		cmocka_unit_test(held_has_no_deadline),
 		cmocka_unit_test(held_and_gone),
 		cmocka_unit_test(held_and_wanted),
+		cmocka_unit_test(held_and_turned),
 		cmocka_unit_test(held_behind_deaf),
 	};
 

@@ -474,7 +474,8 @@ static void gpu_without_vram(void **state)
 
 /*
  * All VRAM is to be empty, and a job does not stop in time: it is asked again and
- * again, by itself, until the job has ended.
+ * again, by itself, until the job has ended. In between the VM runs, for the job may
+ * wait for another of its jobs.
  */
 static void home_after_a_long_job(void **state)
 {
@@ -492,6 +493,8 @@ static void home_after_a_long_job(void **state)
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(world_state(w, 0, 0), CHUNK_STOPPING_HOME);
 		world_wait(w, w->settings.stop_ms);
+		assert_int_equal(world_state(w, 0, 0), CHUNK_DEVICE);
+		world_wait(w, w->settings.run_ms);
 	}
 	assert_int_equal(KINDS(w, KILL), 0);
 	w->vm[0].stuck = false;
