@@ -105,7 +105,8 @@ struct device {
 	char gpu_path[XENUSERPTR_MAX_GPUS][64];	/* of config.gpus.nr */
 	char gpu_driver[32];
 	struct ipc_report report;	/* why the worker failed, type 0: not */
-	int asker;			/* waits for the worker's answer, or -1 */
+	struct asker *asker;		/* waits for the worker's answer: control.c */
+	uint32_t tag;			/* of what was asked last */
 
 	/* Ends that nobody asked for, newest last. */
 	uint64_t crash_us[5];
@@ -200,7 +201,7 @@ int status_listen(struct broker *broker);
 
 /** control_listen() - the socket for what concerns one worker; 0 or -errno */
 int control_listen(struct broker *broker);
-/** control_answer() - the worker's answer for who asked, if anybody did */
+/** control_answer() - the worker's answer for who asked, if somebody waits for it */
 void control_answer(struct device *device, const struct ipc_report *report);
 /** control_drop() - no answer will come, for the worker has ended */
 void control_drop(struct device *device);

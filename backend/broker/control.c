@@ -3,7 +3,8 @@
  * The control socket: root's tools ask for moves, policies and pictures. A
  * request is passed on to the worker of the device, and its answer back; one
  * at a time for each device, in the order in which they came. The broker waits for
- * neither.
+ * neither. Who hangs up makes room for the next one, whatever his request has come to:
+ * by their tags an answer that comes too late is told from the next one's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,12 +20,13 @@
 
 #define MAX_WAITING	64U
 
-/* Somebody who has not said what for, or whose turn it is not yet. */
+/* Somebody who has not said what for, whose turn it is not yet, or whose turn it is. */
 struct asker {
 	struct broker *broker;
 	sd_event_source *source;
 	int fd;
 	bool is_waiting;	/* in broker.waiting, with the request */
+	struct device *device;	/* whose worker has the request: it is device.asker */
 	struct ipc_request request;
 	struct asker *prev, *next;
 };
@@ -47,11 +49,30 @@ static void control_refuse(int fd, int error)
 	control_send(fd, &report);
 }
 
-/* Returns 0 when the device's worker has it, else -errno. */
-static int control_pass(struct broker *broker, const struct ipc_request *request,
-			int fd)
+static void asker_unqueue(struct asker *asker)
 {
-	struct device *device = device_find(broker, request->domid,
+	if (!asker->is_waiting)
+		return;
+	DL_DELETE(asker->broker->waiting, asker);
+	asker->broker->nr_waiting--;
+	asker->is_waiting = false;
+}
+
+static void asker_free(struct asker *asker)
+{
+	sd_event_source_disable_unref(asker->source);
+	asker_unqueue(asker);
+	if (asker->device)
+		asker->device->asker = NULL;
+	close(asker->fd);
+	free(asker);
+}
+
+/* Returns 0 when the device's worker has it, else -errno. */
+static int control_pass(struct asker *asker)
+{
+	struct ipc_request *request = &asker->request;
+	struct device *device = device_find(asker->broker, request->domid,
 					    request->devid);
 	int ret;
 
@@ -59,36 +80,25 @@ static int control_pass(struct broker *broker, const struct ipc_request *request
 		return -ENODEV;
 	if (device->state != DEV_CONNECTED || device->control < 0)
 		return -ENOTCONN;
-	if (device->asker >= 0)
+	if (device->asker)
 		return -EBUSY;
+	request->control.tag = ++device->tag;
 	ret = ipc_send(device->control, &request->control,
 		       sizeof(request->control), NULL, 0);
-	if (!ret)
-		device->asker = fd;
+	if (!ret) {
+		asker_unqueue(asker);
+		asker->device = device;
+		device->asker = asker;
+	}
 	/* It has just ended. */
 	return ret == -EPIPE || ret == -ECONNRESET ? -ENOTCONN : ret;
-}
-
-/* @fd: what stays open of it, or -1. */
-static void asker_free(struct asker *asker, int fd)
-{
-	struct broker *broker = asker->broker;
-
-	sd_event_source_disable_unref(asker->source);
-	if (asker->is_waiting) {
-		DL_DELETE(broker->waiting, asker);
-		broker->nr_waiting--;
-	}
-	if (asker->fd != fd)
-		close(asker->fd);
-	free(asker);
 }
 
 /* False: it has to wait. */
 static bool asker_serve(struct asker *asker)
 {
 	struct broker *broker = asker->broker;
-	int ret = control_pass(broker, &asker->request, asker->fd);
+	int ret = control_pass(asker);
 
 	if (ret == -EBUSY && asker->is_waiting)
 		return false;
@@ -99,13 +109,14 @@ static bool asker_serve(struct asker *asker)
 		asker->is_waiting = true;
 		return false;
 	}
-	if (ret)
+	if (ret) {
 		control_refuse(asker->fd, ret);
-	asker_free(asker, ret ? -1 : asker->fd);
+		asker_free(asker);
+	}
 	return true;
 }
 
-/* The device's worker is free, or has gone. */
+/* The device's worker is free, or has gone, or nobody waits for its answer. */
 static void control_next(struct device *device)
 {
 	struct asker *asker, *next;
@@ -119,18 +130,18 @@ static void control_next(struct device *device)
 
 void control_drop(struct device *device)
 {
-	if (device->asker >= 0)
-		close(device->asker);
-	device->asker = -1;
+	if (device->asker)
+		asker_free(device->asker);
 	control_next(device);
 }
 
 /* What a worker says is a stranger's: the tool checks what it prints. */
 void control_answer(struct device *device, const struct ipc_report *report)
 {
-	if (device->asker < 0)
+	/* None, or of somebody who has gone. */
+	if (!device->asker || report->tag != device->tag)
 		return;
-	control_send(device->asker, report);
+	control_send(device->asker->fd, report);
 	control_drop(device);
 }
 
@@ -143,8 +154,12 @@ static int control_on_request(sd_event_source *source, int fd, uint32_t revents,
 	(void)source;
 	(void)revents;
 	/* Who says more than one thing, or hangs up, is not waited for. */
+	if (asker->device) {
+		control_drop(asker->device);
+		return 0;
+	}
 	if (asker->is_waiting) {
-		asker_free(asker, -1);
+		asker_free(asker);
 		return 0;
 	}
 	ret = ipc_recv(fd, &asker->request, sizeof(asker->request), NULL, 0);
@@ -155,7 +170,7 @@ static int control_on_request(sd_event_source *source, int fd, uint32_t revents,
 		return 0;
 	}
 	control_refuse(fd, ret);
-	asker_free(asker, -1);
+	asker_free(asker);
 	return 0;
 }
 

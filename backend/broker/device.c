@@ -383,7 +383,6 @@ struct device *device_add(struct broker *broker, uint32_t domid,
 	device->devid = devid;
 	device->control = -1;
 	device->files = -1;
-	device->asker = -1;
 	memset(device->kept, -1, sizeof(device->kept));
 	device->log.window_us = DEVICE_LOG_WINDOW_US;
 	device->log.burst = DEVICE_LOG_BURST;

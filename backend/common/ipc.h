@@ -80,6 +80,7 @@ struct ipc_control {
 	uint32_t nr;		/* pages; 0: to the end */
 	uint32_t place;		/* enum mig_place */
 	uint32_t policy;	/* enum mig_policy_id */
+	uint32_t tag;		/* the broker's */
 };
 
 /* From a tool to the broker. */
@@ -106,12 +107,13 @@ struct ipc_entry {
 enum ipc_report_type {
 	IPC_REPORT_READY = 1,	/* rings mapped, sandboxed: say Connected */
 	IPC_REPORT_FAILED = 2,	/* the worker ends now, and why */
-	IPC_REPORT_ANSWER = 3,	/* to the last ipc_control */
+	IPC_REPORT_ANSWER = 3,	/* to the ipc_control with this tag */
 };
 
 struct ipc_report {
 	uint32_t type;
 	int32_t error;		/* negative errno */
+	uint32_t tag;		/* ANSWER */
 	uint32_t next;		/* OBJECTS, CHUNKS: go on there; 0: the end */
 	uint32_t nr;		/* entries */
 	union {

@@ -5,18 +5,19 @@
 #include <errno.h>
 #include <string.h>
 
-static int control_answer(struct ipc_report *report, int error)
+static int control_answer(struct ipc_report *report, uint32_t tag, int error)
 {
 	report->type = IPC_REPORT_ANSWER;
 	report->error = error;
+	report->tag = tag;
 	return ipc_send(IPC_FD_CONTROL, report, sizeof(*report), NULL, 0);
 }
 
-static int control_refuse(int error)
+static int control_refuse(const struct ipc_control *request, int error)
 {
 	struct ipc_report report = { 0 };
 
-	return control_answer(&report, error);
+	return control_answer(&report, request->tag, error);
 }
 
 /* The runs of pages from @page on, until they end or there is no room. */
@@ -93,17 +94,17 @@ int control_poll(struct control *control)
 				   control->wish.first,
 				   control->wish.first + control->wish.nr,
 				   &report);
-	return control_answer(&report, 0);
+	return control_answer(&report, control->tag, 0);
 }
 
+/* The broker asks again only if nobody waits for the answer to the last one. */
 static int control_move(struct control *control,
 			const struct ipc_control *request)
 {
 	struct core_span span;
 	int ret;
 
-	if (control->is_moving)
-		return control_refuse(-EBUSY);
+	control->is_moving = false;
 	ret = control_span(control, request, &span);
 	if (!ret)
 		ret = migrator_move(control->migrator, span.obj, span.first,
@@ -111,8 +112,9 @@ static int control_move(struct control *control,
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret)
-		return control_refuse(ret);
+		return control_refuse(request, ret);
 	control->wish = span;
+	control->tag = request->tag;
 	control->is_moving = true;
 	return control_poll(control);
 }
@@ -123,7 +125,7 @@ static int control_policy(struct control *control,
 	struct mig_settings settings = control->migrator->settings;
 
 	settings.policy = request->policy;
-	return control_refuse(migrator_set(control->migrator, &settings));
+	return control_refuse(request, migrator_set(control->migrator, &settings));
 }
 
 static int control_objects(const struct control *control,
@@ -148,7 +150,7 @@ static int control_objects(const struct control *control,
 			report.nr++;
 		}
 	}
-	return control_answer(&report, 0);
+	return control_answer(&report, request->tag, 0);
 }
 
 static int control_chunks(const struct control *control,
@@ -161,13 +163,13 @@ static int control_chunks(const struct control *control,
 	if (!ret)
 		report.next = control_runs(control, span.obj, span.first,
 					   span.first + span.nr, &report);
-	return control_answer(&report, ret);
+	return control_answer(&report, request->tag, ret);
 }
 
 int control_take(struct control *control, const struct ipc_control *request)
 {
 	if (!control->migrator)
-		return control_refuse(-EOPNOTSUPP);
+		return control_refuse(request, -EOPNOTSUPP);
 	switch (request->type) {
 	case IPC_CONTROL_MOVE:
 		return control_move(control, request);
@@ -178,6 +180,6 @@ int control_take(struct control *control, const struct ipc_control *request)
 	case IPC_CONTROL_CHUNKS:
 		return control_chunks(control, request);
 	default: /* a number of the broker */
-		return control_refuse(-EINVAL);
+		return control_refuse(request, -EINVAL);
 	}
 }

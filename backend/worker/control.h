@@ -14,6 +14,7 @@ struct control {
 	struct core *core;
 	uint32_t max_objects;
 	bool is_moving;			/* wish has no answer yet */
+	uint32_t tag;			/* of that request */
 	struct core_span wish;
 };
 

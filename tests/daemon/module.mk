@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc helper route sandbox grefs space mover batch spare times top recorder \
-	journal rescue rescuer gate module attach ctl spawn control gpu
+	journal rescue rescuer gate module attach ctl spawn control serve gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -46,6 +46,10 @@ DT_SRCS_journal := backend/worker/journal.c $(CORE_SRCS)
 DT_SRCS_rescue := tests/daemon/process.c $(filter-out backend/worker/jobs.c,$(DT_SRCS_route))
 DT_SRCS_rescuer := $(DT_SRCS_rescue) backend/worker/rescue.c
 
+# The test has jobs of its own.
+DT_SRCS_serve := $(filter-out backend/worker/jobs.c,$(DT_SRCS_route)) \
+	backend/worker/serve.c backend/worker/control.c
+
 DT_SRCS_gate = $(DT_SRCS_route)
 
 DT_SRCS_spawn := backend/broker/spawn.c backend/broker/gpus.c backend/broker/config.c \
@@ -75,6 +79,7 @@ DT_LIBS_route := -lsystemd
 DT_LIBS_rescue := -lsystemd
 DT_LIBS_rescuer := -lsystemd
 DT_LIBS_gate := -lsystemd
+DT_LIBS_serve := -lsystemd
 DT_LIBS_spawn := -lsystemd
 DT_LIBS_control := -lsystemd
 DT_LIBS_gpu := -ldrm

@@ -70,7 +70,6 @@ static int setup(void **state)
 			.devid = i,
 			.state = DEV_CONNECTED,
 			.control = pair[0],
-			.asker = -1,
 		};
 		workers[i] = pair[1];
 	}
@@ -85,7 +84,7 @@ static int teardown(void **state)
 	assert_null(broker.waiting);
 	assert_int_equal(broker.nr_waiting, 0);
 	for (i = 0; i < NR_DEVICES; i++) {
-		assert_int_equal(devices[i].asker, -1);
+		assert_null(devices[i].asker);
 		close(devices[i].control);
 		close(workers[i]);
 	}
@@ -130,12 +129,18 @@ static uint32_t heard(uint32_t devid)
 	return ret ? 0 : control.nr;
 }
 
-static void answer(uint32_t devid, uint32_t number)
+static void answer_to(uint32_t devid, uint32_t tag, uint32_t number)
 {
-	struct ipc_report report = { .type = IPC_REPORT_ANSWER, .next = number };
+	struct ipc_report report = { .type = IPC_REPORT_ANSWER, .tag = tag, .next = number };
 
 	control_answer(&devices[devid], &report);
 	run_loop();
+}
+
+/* To what the worker was asked last. */
+static void answer(uint32_t devid, uint32_t number)
+{
+	answer_to(devid, devices[devid].tag, number);
 }
 
 /* The tool has this answer, and nothing follows. */
@@ -232,17 +237,71 @@ static void who_leaves_the_queue_is_forgotten(void **state)
 	assert_int_equal(open_fds(), before);
 }
 
-/* Nobody hears the answer, and the next one's turn comes all the same. */
+/* The worker may never answer that, and the next one's turn comes all the same. */
 static void who_is_served_may_leave(void **state)
 {
+	unsigned int before = open_fds();
 	int first = asks(0, 1, true), second = asks(0, 2, true);
+
+	(void)state;
+	assert_int_equal(heard(0), 1);
+	close(first);
+	run_loop();
+	served(second, 0, 2);
+	served(asks(0, 3, false), 0, 3);
+	assert_int_equal(open_fds(), before);
+}
+
+/* An answer to who has gone is not the next one's, whenever it comes. */
+static void a_late_answer_is_nobodys(void **state)
+{
+	int first = asks(0, 1, true), second;
+	uint32_t tag = devices[0].tag;
 
 	(void)state;
 	close(first);
 	run_loop();
+	answer_to(0, tag, 7);
+	second = asks(0, 2, true);
+	answer_to(0, tag, 7);
+	not_told_yet(second);
 	assert_int_equal(heard(0), 1);
-	answer(0, 1);
 	served(second, 0, 2);
+	answer_to(0, tag, 7);
+}
+
+/* Who talks while he is served is dropped like who talks while he waits. */
+static void who_talks_on_is_dropped(void **state)
+{
+	int talker = asks(0, 1, true), next = asks(0, 2, true);
+	struct ipc_report report;
+	char more = 0;
+
+	(void)state;
+	assert_int_equal(heard(0), 1);
+	assert_int_equal(send(talker, &more, 1, 0), 1);
+	run_loop();
+	assert_true(ipc_recv(talker, &report, sizeof(report), NULL, 0) < 0);
+	close(talker);
+	served(next, 0, 2);
+}
+
+/* One after the other gives up waiting for a worker that never answers. */
+static void nobody_waits_for_ever(void **state)
+{
+	int tools[4];
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		tools[i] = asks(0, 1 + i, true);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(heard(0), 1 + i);
+		assert_int_equal(heard(0), 0);
+		close(tools[i]);
+		run_loop();
+	}
+	served(asks(0, 9, false), 0, 9);
 }
 
 static void the_end_of_a_worker_ends_all_waiting(void **state)
@@ -364,6 +423,9 @@ int main(void)
 		TEST(another_device_is_not_held_up),
 		TEST(who_leaves_the_queue_is_forgotten),
 		TEST(who_is_served_may_leave),
+		TEST(a_late_answer_is_nobodys),
+		TEST(who_talks_on_is_dropped),
+		TEST(nobody_waits_for_ever),
 		TEST(the_end_of_a_worker_ends_all_waiting),
 		TEST(without_a_worker_it_is_refused),
 		TEST(the_queue_has_an_end),

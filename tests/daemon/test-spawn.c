@@ -168,7 +168,7 @@ static int device_try(struct device *device, uint32_t devid, const char *keys,
 	memset(device, 0, sizeof(*device));
 	device->broker = &broker;
 	device->devid = devid;
-	device->control = device->files = device->asker = -1;
+	device->control = device->files = -1;
 	memset(device->kept, -1, sizeof(device->kept));
 	assert_int_equal(config_parse_gpus(keys, &device->config.gpus), 0);
 	return worker_spawn(device, &frontend, why);
