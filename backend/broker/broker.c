@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "number.h"
@@ -25,94 +26,188 @@
  */
 #define BROKER_WATCHES	4096U
 
-static void broker_add(struct broker *broker, uint32_t domid, uint32_t devid)
+/* No watch tells that a store that has failed would answer now. */
+#define BROKER_RETRY_US	1000000U
+#define BROKER_LOG_WINDOW_US	60000000U
+#define BROKER_LOG_BURST	5U
+
+void broker_look(struct broker *broker)
+{
+	broker->is_stale = true;
+	sd_event_source_set_enabled(broker->sweep, SD_EVENT_ONESHOT);
+}
+
+void broker_retry(struct broker *broker, int error)
+{
+	int enabled = SD_EVENT_OFF;
+
+	/* Who fails meanwhile does not put it off. */
+	sd_event_source_get_enabled(broker->retry, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	if (log_limit_take(&broker->log, clock_us()))
+		log_warn("xenstore has failed, it is asked again: %s",
+			 strerror(-error));
+	sd_event_source_set_time_relative(broker->retry, BROKER_RETRY_US);
+	sd_event_source_set_enabled(broker->retry, SD_EVENT_ONESHOT);
+}
+
+static int broker_on_retry(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct broker *broker = context;
+
+	(void)source;
+	(void)usec;
+	return sd_event_source_set_enabled(broker->sweep, SD_EVENT_ONESHOT);
+}
+
+static int broker_add(struct broker *broker, uint32_t domid, uint32_t devid)
 {
 	struct device *device;
 	char path[STORE_PATH_LEN];
+	int ret;
 
 	device = device_add(broker, domid, devid);
-	if (!device) {
-		log_err("%u.%u: no memory for this device", domid, devid);
-		return;
-	}
-	device->is_seen = true;
-	log_info("%u.%u: found", domid, devid);
-	if (store_path(path, device->front, "state") ||
-	    !xs_watch(broker->xs, path, device->token))
+	if (!device)
+		return -ENOMEM;
+	ret = store_path(path, device->front, "state");
+	if (!ret && !xs_watch(broker->xs, path, device->token))
+		ret = errno ? -errno : -EIO;
+	if (ret) {
 		log_err("%u.%u: cannot watch the frontend", domid, devid);
+		device_leave(device);
+		return ret;
+	}
+	log_info("%u.%u: found", domid, devid);
+	return 0;
 }
 
-/* A node is a device if the toolstack has written where its frontend is. */
-static bool broker_is_device(struct broker *broker, const char *dir,
-			     uint32_t domid, const char *name)
+/*
+ * A node is a device if the toolstack has written where its frontend is. 0, -ENOENT (it
+ * is none), or why that is not known.
+ */
+static int broker_check_node(struct broker *broker, uint32_t domid,
+			     uint32_t devid)
 {
 	char back[STORE_PATH_LEN], front[STORE_PATH_LEN], want[STORE_PATH_LEN];
+	int ret;
 
-	if (store_path(back, dir, name) ||
-	    store_read(broker->xs, back, "frontend", front, sizeof(front)))
-		return false;
-	snprintf(want, sizeof(want), "/local/domain/%u/device/userptr/%s",
-		 domid, name);
-	return !strcmp(front, want);
+	snprintf(back, sizeof(back), "/local/domain/%u/backend/userptr/%u/%u",
+		 broker->own_domid, domid, devid);
+	snprintf(want, sizeof(want), "/local/domain/%u/device/userptr/%u",
+		 domid, devid);
+	ret = store_read(broker->xs, back, "frontend", front, sizeof(front));
+	if (store_has_failed(ret))
+		return ret;
+	return ret || strcmp(front, want) ? -ENOENT : 0;
 }
 
-static void broker_scan_domain(struct broker *broker, const char *name)
+static int broker_scan_device(struct broker *broker, uint32_t domid,
+			      const char *name)
 {
-	uint64_t domid, devid;
-	unsigned int nr = 0, i;
+	uint64_t devid;
+	int ret;
+
+	if (number_parse(name, UINT32_MAX, &devid) ||
+	    device_find(broker, domid, (uint32_t)devid))
+		return 0;
+	ret = broker_check_node(broker, domid, (uint32_t)devid);
+	if (!ret)
+		ret = broker_add(broker, domid, (uint32_t)devid);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* The caller frees *@names. A directory that is not there has none. */
+static int broker_list(struct broker *broker, const char *dir, char ***names,
+		       unsigned int *nr)
+{
+	*nr = 0;
+	*names = xs_directory(broker->xs, XBT_NULL, dir, nr);
+	if (*names)
+		return 0;
+	*nr = 0;
+	return errno == ENOENT ? 0 : errno ? -errno : -EIO;
+}
+
+static int broker_scan_domain(struct broker *broker, const char *name)
+{
+	unsigned int nr, i;
 	char dir[STORE_PATH_LEN];
+	uint64_t domid;
 	char **names;
+	int ret, error;
 
 	if (number_parse(name, 0x7fef, &domid) ||
 	    store_path(dir, broker->root, name))
-		return;
-	names = xs_directory(broker->xs, XBT_NULL, dir, &nr);
-	for (i = 0; names && i < nr; i++) {
-		struct device *device;
-
-		if (number_parse(names[i], UINT32_MAX, &devid) ||
-		    !broker_is_device(broker, dir, (uint32_t)domid, names[i]))
-			continue;
-		device = device_find(broker, (uint32_t)domid, (uint32_t)devid);
-		if (device)
-			device->is_seen = true;
-		else
-			broker_add(broker, (uint32_t)domid, (uint32_t)devid);
+		return 0;
+	error = broker_list(broker, dir, &names, &nr);
+	for (i = 0; i < nr; i++) {
+		ret = broker_scan_device(broker, (uint32_t)domid, names[i]);
+		error = ret ? ret : error;
 	}
 	free(names);
+	return error;
+}
+
+static int broker_scan_new(struct broker *broker)
+{
+	unsigned int nr, i;
+	char **names;
+	int ret, error;
+
+	error = broker_list(broker, broker->root, &names, &nr);
+	for (i = 0; i < nr; i++) {
+		ret = broker_scan_domain(broker, names[i]);
+		error = ret ? ret : error;
+	}
+	free(names);
+	return error;
 }
 
 /* Compares the store with the devices known: new ones, gone ones, the rest. */
 static void broker_scan(struct broker *broker)
 {
+	int ret, error = broker_scan_new(broker);
 	struct device *device, *next;
-	unsigned int nr = 0, i;
-	char **names;
 
 	HASH_ITER(hh, broker->devices, device, next) {
-		device->is_seen = false;
 		device->is_stale = false;
-	}
-	names = xs_directory(broker->xs, XBT_NULL, broker->root, &nr);
-	for (i = 0; names && i < nr; i++)
-		broker_scan_domain(broker, names[i]);
-	free(names);
-	HASH_ITER(hh, broker->devices, device, next) {
-		if (device->is_seen)
+		ret = broker_check_node(broker, device->domid, device->devid);
+		if (!ret)
 			device_update(device);
+		else if (ret == -ENOENT)
+			device_leave(device);
 		else
-			device_forget(device, false);
+			error = ret;
+	}
+	if (error) {
+		broker->is_stale = true;
+		broker_retry(broker, error);
 	}
 }
 
-/* Some domain went away. Its number may be another's soon: forget all of it. */
+/*
+ * Some domain went away. Its number may be another's soon: forget all of it. The
+ * library says only by errno whether it was told, or has failed.
+ */
 static void broker_check_domains(struct broker *broker)
 {
 	struct device *device, *next;
+	int error = 0;
 
-	HASH_ITER(hh, broker->devices, device, next)
-		if (!xs_is_domain_introduced(broker->xs, device->domid))
-			device_forget(device, true);
+	HASH_ITER(hh, broker->devices, device, next) {
+		errno = 0;
+		if (xs_is_domain_introduced(broker->xs, device->domid))
+			continue;
+		if (errno)
+			error = -errno;
+		else
+			device_forget(device);
+	}
+	if (error) {
+		broker->is_released = true;
+		broker_retry(broker, error);
+	}
 }
 
 static void broker_on_token(struct broker *broker, const char *token)
@@ -148,16 +243,18 @@ static void broker_update_stale(struct broker *broker)
 static int broker_on_sweep(sd_event_source *source, void *context)
 {
 	struct broker *broker = context;
+	bool is_released = broker->is_released, is_stale = broker->is_stale;
 
 	(void)source;
-	if (broker->is_released)
+	/* What the store does not answer becomes stale again. */
+	broker->is_released = false;
+	broker->is_stale = false;
+	if (is_released)
 		broker_check_domains(broker);
-	if (broker->is_stale)
+	if (is_stale)
 		broker_scan(broker);
 	else
 		broker_update_stale(broker);
-	broker->is_released = false;
-	broker->is_stale = false;
 	/* A device that was forgotten took its worker along. */
 	broker_end_step(broker);
 	return 0;
@@ -210,12 +307,26 @@ static int broker_open_store(struct broker *broker)
 	return 0;
 }
 
+static int broker_add_retry(struct broker *broker)
+{
+	int ret;
+
+	broker->log.window_us = BROKER_LOG_WINDOW_US;
+	broker->log.burst = BROKER_LOG_BURST;
+	ret = sd_event_add_time(broker->loop, &broker->retry, CLOCK_MONOTONIC,
+				UINT64_MAX, 0, broker_on_retry, broker);
+	return ret < 0 ? ret : sd_event_source_set_enabled(broker->retry,
+							   SD_EVENT_OFF);
+}
+
 static int broker_watch_store(struct broker *broker)
 {
 	int ret;
 
 	ret = sd_event_add_defer(broker->loop, &broker->sweep, broker_on_sweep,
 				 broker);
+	if (ret >= 0)
+		ret = broker_add_retry(broker);
 	if (ret >= 0)
 		ret = sd_event_add_io(broker->loop, NULL,
 				      xs_fileno(broker->xs), EPOLLIN,
@@ -316,6 +427,7 @@ void broker_fini(struct broker *broker)
 	HASH_ITER(hh, broker->devices, device, next)
 		device_abandon(device);
 	sd_event_source_disable_unref(broker->sweep);
+	sd_event_source_disable_unref(broker->retry);
 	if (broker->xs)
 		xs_close(broker->xs);
 	sd_event_unref(broker->loop);

@@ -24,6 +24,8 @@ struct broker {
 	struct xs_handle *xs;
 	sd_event *loop;
 	sd_event_source *sweep;	/* looks at what has become stale */
+	sd_event_source *retry;	/* brings the next sweep after the store has failed */
+	struct log_limit log;	/* of its failures */
 	bool is_stale;		/* nodes of backends have changed */
 	bool is_released;	/* a domain has gone */
 	bool is_ending;		/* no worker is started any more */
@@ -83,8 +85,9 @@ struct device {
 	char front[STORE_PATH_LEN];
 	char token[32];		/* of the watch on the frontend's state */
 	enum device_state state;
-	bool is_seen;		/* by the scan that is running */
 	bool is_stale;		/* its frontend wrote; to be looked at */
+	bool is_unsaid;		/* its state could not be written */
+	bool is_leaving;	/* its nodes have gone, or are another's; so will it */
 	struct config config;
 
 	/* The worker, if pid > 0. */
@@ -131,10 +134,13 @@ void device_stop(struct device *device);
 void device_update(struct device *device);
 
 /**
- * device_forget() - end the worker at once and free the device
- * @remove: the domain is gone: remove the backend's nodes too
+ * device_leave() - the toolstack has taken it from a domain that lives: let the worker
+ * bring its data home and end; then free the device, at once if there is no worker
  */
-void device_forget(struct device *device, bool remove);
+void device_leave(struct device *device);
+
+/** device_forget() - the domain is gone: end the worker, free the device, no nodes stay */
+void device_forget(struct device *device);
 
 /**
  * device_abandon() - the broker ends: say Closing, let go of a worker that is left,
@@ -210,6 +216,16 @@ void control_drop(struct device *device);
 int broker_init(struct broker *broker);
 int broker_run(struct broker *broker);
 void broker_fini(struct broker *broker);
+
+/** broker_look() - at the nodes of all devices, soon */
+void broker_look(struct broker *broker);
+
+/**
+ * broker_retry() - the store has failed: sweep once more after a while
+ *
+ * What is not known is left as it is. The caller has said what is stale.
+ */
+void broker_retry(struct broker *broker, int error);
 
 /** broker_end_step() - a worker has ended: if all have to, and have, the loop ends */
 void broker_end_step(struct broker *broker);

@@ -54,16 +54,27 @@ static int device_write(struct device *device, const struct store_item *items,
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/* The store has failed: nothing is known that it was to say, so nothing ends for it. */
+static void device_retry(struct device *device, int error)
+{
+	device->is_stale = true;
+	broker_retry(device->broker, error);
+}
+
+/* What could not be said is said by the next update. */
 static void device_write_state(struct device *device, enum xenbus_state state)
 {
 	struct store_item item = { .key = "state" };
 	int ret;
 
+	/* By now the nodes may be those of another device with this number. */
+	if (device->is_leaving)
+		return;
 	snprintf(item.value, sizeof(item.value), "%d", (int)state);
 	ret = device_write(device, &item, 1);
+	device->is_unsaid = ret != 0;
 	if (ret)
-		device_log(device, LOG_ERR, "%u.%u: cannot write the state: %s",
-			   device->domid, device->devid, strerror(-ret));
+		device_retry(device, ret);
 }
 
 static void device_set_state(struct device *device, enum device_state state)
@@ -108,24 +119,32 @@ static void device_clear_error(struct device *device)
 	xs_rm(device->broker->xs, XBT_NULL, path);
 }
 
+/* *@number stays if the node is not there or makes no sense. -errno: the store failed. */
+static int device_read_number(struct device *device, const char *dir,
+			      const char *key, uint64_t max, uint64_t *number)
+{
+	uint64_t value;
+	int ret;
+
+	ret = store_read_number(device->broker->xs, dir, key, max, &value);
+	if (!ret)
+		*number = value;
+	return store_has_failed(ret) ? ret : 0;
+}
+
+static int device_read_frontend(struct device *device, uint64_t *state)
+{
+	*state = XB_UNKNOWN;
+	return device_read_number(device, device->front, "state",
+				  XB_NR_STATES - 1, state);
+}
+
 enum xenbus_state device_frontend_state(struct device *device)
 {
 	uint64_t state;
 
-	if (store_read_number(device->broker->xs, device->front, "state",
-			      XB_NR_STATES - 1, &state))
-		return XB_UNKNOWN;
+	(void)device_read_frontend(device, &state);
 	return (enum xenbus_state)state;
-}
-
-static bool device_is_online(struct device *device)
-{
-	uint64_t online;
-
-	if (store_read_number(device->broker->xs, device->back, "online", 1,
-			      &online))
-		return false;
-	return online != 0;
 }
 
 static int device_write_keys(struct device *device)
@@ -150,25 +169,24 @@ static int device_write_keys(struct device *device)
 	return device_write(device, items, sizeof(items) / sizeof(items[0]));
 }
 
-static void device_publish(struct device *device)
+static int device_publish(struct device *device)
 {
 	const char *bad_key = "";
 	int ret;
 
 	ret = config_read(device->broker->xs, device->back, &device->config,
 			  &bad_key);
+	if (store_has_failed(ret))
+		return ret;
 	if (ret) {
 		device_set_error(device, ret, "bad setting", bad_key);
 		device_set_state(device, DEV_BROKEN);
-		return;
+		return 0;
 	}
 	ret = device_write_keys(device);
-	if (ret) {
-		device_set_error(device, ret, "cannot publish", "");
-		device_set_state(device, DEV_BROKEN);
-		return;
-	}
-	device_set_state(device, DEV_WAITING);
+	if (!ret)
+		device_set_state(device, DEV_WAITING);
+	return ret;
 }
 
 /* Counts an end that nobody asked for; true: there were too many. */
@@ -199,9 +217,9 @@ static void device_fail(struct device *device)
 	device_set_state(device, DEV_CLOSED);
 }
 
-static void device_connect(struct device *device)
+static void device_spawn(struct device *device,
+			 const struct ipc_frontend *frontend)
 {
-	struct ipc_frontend frontend;
 	const char *what = "";
 	int ret;
 
@@ -211,14 +229,7 @@ static void device_connect(struct device *device)
 		device_set_state(device, DEV_BROKEN);
 		return;
 	}
-	ret = config_read_frontend(device->broker->xs, device->front,
-				   &frontend, &what);
-	if (ret) {
-		device_set_error(device, ret, "bad frontend key", what);
-		device_fail(device);
-		return;
-	}
-	ret = worker_spawn(device, &frontend, &what);
+	ret = worker_spawn(device, frontend, &what);
 	if (ret) {
 		device_set_error(device, ret, "no worker", what);
 		device_fail(device);
@@ -227,61 +238,102 @@ static void device_connect(struct device *device)
 	device_set_state(device, DEV_STARTING);
 }
 
-/* The toolstack may have written Closing over our Closed, and waits for it. */
-static void device_close(struct device *device)
+static int device_connect(struct device *device)
 {
-	uint64_t state;
+	struct ipc_frontend frontend;
+	const char *what = "";
+	int ret;
+
+	ret = config_read_frontend(device->broker->xs, device->front,
+				   &frontend, &what);
+	if (store_has_failed(ret))
+		return ret;
+	if (!ret) {
+		device_spawn(device, &frontend);
+		return 0;
+	}
+	device_set_error(device, ret, "bad frontend key", what);
+	device_fail(device);
+	return 0;
+}
+
+/* The toolstack may have written Closing over our Closed, and waits for it. */
+static int device_close(struct device *device)
+{
+	uint64_t state = XB_UNKNOWN;
+	int ret;
 
 	if (device->state != DEV_CLOSED && device->state != DEV_BROKEN) {
 		device_set_state(device, DEV_CLOSED);
-		return;
+		return 0;
 	}
-	if (!store_read_number(device->broker->xs, device->back, "state",
-			       XB_NR_STATES - 1, &state) && state == XB_CLOSED)
-		return;
-	device_write_state(device, XB_CLOSED);
+	ret = device_read_number(device, device->back, "state",
+				 XB_NR_STATES - 1, &state);
+	if (!ret && state != XB_CLOSED)
+		device_write_state(device, XB_CLOSED);
+	return ret;
 }
 
-static void device_act(struct device *device, enum device_action action)
+void device_stop(struct device *device)
+{
+	if (device->pid <= 0 || device->state == DEV_STOPPING ||
+	    device->state == DEV_RESCUING)
+		return;
+	worker_stop(device);
+	device_set_state(device, DEV_STOPPING);
+}
+
+/* 0 or why the store has failed: then nothing has changed. */
+static int device_act(struct device *device, enum device_action action)
 {
 	switch (action) {
 	case ACT_NONE:
 		break;
 	case ACT_PUBLISH:
-		device_publish(device);
-		break;
+		return device_publish(device);
 	case ACT_CONNECT:
-		device_connect(device);
-		break;
+		return device_connect(device);
 	case ACT_STOP:
-		worker_stop(device);
-		device_set_state(device, DEV_STOPPING);
+		device_stop(device);
 		break;
 	case ACT_CLOSE:
-		device_close(device);
-		break;
+		return device_close(device);
 	}
+	return 0;
+}
+
+/* One look at both ends, and what follows from it. */
+static int device_step(struct device *device)
+{
+	uint64_t frontend, online = 0;
+	int ret;
+
+	ret = device_read_frontend(device, &frontend);
+	if (!ret)
+		ret = device_read_number(device, device->back, "online", 1,
+					 &online);
+	if (ret)
+		return ret;
+	return device_act(device, device_decide(device->state,
+						(enum xenbus_state)frontend,
+						online != 0));
 }
 
 void device_update(struct device *device)
 {
 	enum device_state before;
+	int ret;
 
-	if (device->broker->is_ending)
+	if (device->broker->is_ending || device->is_leaving)
 		return;
+	if (device->is_unsaid)
+		device_write_state(device, device_xenbus[device->state]);
 	do {
 		before = device->state;
-		device_act(device, device_decide(device->state,
-						 device_frontend_state(device),
-						 device_is_online(device)));
-	} while (device->state != before);
-}
-
-void device_stop(struct device *device)
-{
-	if (device->pid > 0 && device->state != DEV_STOPPING &&
-	    device->state != DEV_RESCUING)
-		device_act(device, ACT_STOP);
+		ret = device_step(device);
+	} while (!ret && device->state != before);
+	if (ret)
+		device_retry(device, ret);
 }
 
 void device_worker_ready(struct device *device)
@@ -313,10 +365,29 @@ static void device_say_end(struct device *device,
 		device_set_error(device, -EIO, text, "");
 }
 
-/* No process and nothing of it is left. */
+/* Without a worker. */
+static void device_free(struct device *device)
+{
+	char path[STORE_PATH_LEN];
+
+	if (!store_path(path, device->front, "state"))
+		xs_unwatch(device->broker->xs, path, device->token);
+	device_clear_error(device);
+	log_info("%u.%u: removed", device->domid, device->devid);
+	HASH_DEL(device->broker->devices, device);
+	free(device);
+}
+
+/* No process and nothing of it is left. May free the device. */
 static void device_ended(struct device *device)
 {
 	worker_forget(device);
+	if (device->is_leaving) {
+		/* Another one with its number may have come meanwhile. */
+		broker_look(device->broker);
+		device_free(device);
+		return;
+	}
 	if (device->was_told) {
 		device_log(device, LOG_INFO, "%u.%u: closed", device->domid,
 			   device->devid);
@@ -343,6 +414,7 @@ void device_worker_gone(struct device *device, int code, int wstatus)
 	bool in_order = code == CLD_EXITED && !wstatus;
 	enum device_state before = device->state;
 	struct ipc_report report = device->report;
+	struct broker *broker = device->broker;
 
 	worker_release(device);
 	if (before != DEV_RESCUING) {
@@ -357,7 +429,7 @@ void device_worker_gone(struct device *device, int code, int wstatus)
 		device_ended(device);
 	else
 		device_set_state(device, DEV_RESCUING);
-	broker_end_step(device->broker);
+	broker_end_step(broker);
 }
 
 struct device *device_find(struct broker *broker, uint32_t domid,
@@ -428,18 +500,18 @@ void device_abandon(struct device *device)
 	free(device);
 }
 
-void device_forget(struct device *device, bool remove)
+void device_leave(struct device *device)
 {
-	char path[STORE_PATH_LEN];
+	device->is_leaving = true;
+	device_stop(device);
+	if (device->pid <= 0)
+		device_free(device);
+}
 
+void device_forget(struct device *device)
+{
 	worker_kill(device);
 	worker_forget(device);
-	if (!store_path(path, device->front, "state"))
-		xs_unwatch(device->broker->xs, path, device->token);
-	if (remove)
-		device_remove_nodes(device);
-	device_clear_error(device);
-	log_info("%u.%u: removed", device->domid, device->devid);
-	HASH_DEL(device->broker->devices, device);
-	free(device);
+	device_remove_nodes(device);
+	device_free(device);
 }

@@ -35,6 +35,29 @@ static int store_check_text(const char *untrusted_text, unsigned int len)
 	return 0;
 }
 
+bool store_has_failed(int ret)
+{
+	switch (-ret) {
+	case 0:
+	case ENOENT:
+	/* It is there, and is not what it should be: also of who makes sense of it. */
+	case EINVAL:
+	case E2BIG:
+	case ERANGE:
+	case EEXIST:
+	case EPROTONOSUPPORT:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Why there is no answer, in no words that are said of a node's text. */
+static int store_error(void)
+{
+	return errno == ENOENT || store_has_failed(-errno) ? -errno : -EIO;
+}
+
 int store_read(struct xs_handle *xs, const char *dir, const char *key,
 	       char *untrusted_text, size_t size)
 {
@@ -48,7 +71,7 @@ int store_read(struct xs_handle *xs, const char *dir, const char *key,
 		return ret;
 	value = xs_read(xs, XBT_NULL, path, &len);
 	if (!value)
-		return errno ? -errno : -EIO;
+		return store_error();
 	if (len >= size) {
 		free(value);
 		return -E2BIG;

@@ -24,6 +24,14 @@
 int store_read(struct xs_handle *xs, const char *dir, const char *key,
 	       char *untrusted_text, size_t size);
 
+/**
+ * store_has_failed() - does @ret of a reader say nothing about what is in the store?
+ *
+ * Else it was read, or it is not there (-ENOENT), or it makes no sense. Who takes a
+ * failure for one of these ends what should live.
+ */
+bool store_has_failed(int ret);
+
 /** store_read_number() - a decimal node, at most @max; also -EINVAL, -ERANGE */
 int store_read_number(struct xs_handle *xs, const char *dir, const char *key,
 		      uint64_t max, uint64_t *value);

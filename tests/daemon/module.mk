@@ -12,7 +12,7 @@ DT_CORE := backend/common/log.c backend/common/number.c
 DT_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 DT_TESTS := number config ring events decide ipc helper route sandbox grefs space mover batch spare times top recorder \
-	journal rescue rescuer gate module attach ctl spawn control serve gpu
+	journal rescue rescuer gate module attach ctl spawn control broker serve gpu
 DT_SRCS_number :=
 DT_SRCS_config := backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 DT_SRCS_ring := backend/xen/ring.c
@@ -57,6 +57,9 @@ DT_SRCS_spawn := backend/broker/spawn.c backend/broker/gpus.c backend/broker/con
 
 DT_SRCS_control := backend/broker/control.c backend/common/ipc.c
 
+DT_SRCS_broker := tests/daemon/brokerworld.c $(addprefix backend/broker/,broker.c device.c decide.c config.c) \
+	backend/xen/store.c $(CORE_SRCS)
+
 DT_SRCS_gpu := $(wildcard backend/gpu/*.c)
 
 DT_SRCS_times := tools/userptrctl/times.c
@@ -82,13 +85,14 @@ DT_LIBS_gate := -lsystemd
 DT_LIBS_serve := -lsystemd
 DT_LIBS_spawn := -lsystemd
 DT_LIBS_control := -lsystemd
+DT_LIBS_broker := -lsystemd
 DT_LIBS_gpu := -ldrm
 DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 
 # dt-variant(name, compiler, flags)
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
-		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.* $(DT_DIR)/process.*) $(DAEMON_SRCS) \
+		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.* $(DT_DIR)/brokerworld.* $(DT_DIR)/process.*) $(DAEMON_SRCS) \
 		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \
