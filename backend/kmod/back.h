@@ -129,6 +129,9 @@ struct back_object {
 	size_t bytes;
 
 	struct delayed_work retire;
+	/* The fence whose signal queues that work; nobody else touches it. */
+	struct dma_fence *fence;
+	struct dma_fence_cb fence_cb;
 	unsigned long retire_start;	/* jiffies */
 	unsigned int retire_tries;
 	bool retire_logged;
@@ -226,10 +229,10 @@ int back_write_ioctl(struct back_binding *binding, void __user *arg);
 
 /* unmap.c */
 /*
- * One attempt to unmap: what has to happen first, or NULL when all pages are
- * unmapped; then back_object_end() is due. Waits at most @timeout for fences.
+ * One attempt to unmap, when all fences have signalled: what has to happen first,
+ * or NULL when all pages are unmapped; then back_object_end() is due.
  */
-const char *back_retire_step(struct back_object *object, unsigned long timeout);
+const char *back_retire_step(struct back_object *object);
 void back_object_end(struct back_object *object);
 void back_object_retire_init(struct back_object *object);
 /* The dma-buf is gone. Takes over the object; does not sleep. */

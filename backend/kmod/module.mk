@@ -3,7 +3,8 @@
 RIG_PROGRAMS += $(BUILD)/bin/back-test $(BUILD)/bin/back-guest
 
 $(BUILD)/bin/back-test: tests/system/back-test.c tests/system/back-lib.c \
-		tests/system/back-revoke.c tests/system/back-pages.c protocol/xen_revocable.h \
+		tests/system/back-revoke.c tests/system/back-pages.c \
+		tests/system/back-fences.c protocol/xen_revocable.h \
 		tests/system/back-lib.h tests/system/back-pattern.h tests/importer/xu_importer.h \
 		protocol/xen_userptr_back.h
 	@mkdir -p $(@D)

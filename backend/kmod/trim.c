@@ -149,7 +149,9 @@ static int back_trim(struct dma_buf *dmabuf,
 		back_trim_abandon(part);
 		return ret;
 	}
-	if (back_retire_step(part, TRIM_WAIT)) {
+	if (dma_resv_wait_timeout(&part->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+				  TRIM_WAIT) <= 0 ||
+	    back_retire_step(part)) {
 		back_object_retire(part);
 		return -ETIME;
 	}

@@ -9,7 +9,9 @@
  * would give them to the next grant with the old frame still behind them; the
  * object stays, holding the module, and tries again.
  *
- * Runs in back_wq. One work per object, so no locks.
+ * Runs in back_wq. One work per object, so no locks. It never sleeps until a
+ * fence signals, because works of other guests stand in the same queue: the
+ * signal queues it again.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -18,8 +20,6 @@
 #include "back.h"
 #include "trace.h"
 
-/* One bounded wait for fences; then a line in the log, then the next. */
-#define RETIRE_FENCE_WAIT	(10 * HZ)
 #define RETIRE_LOG_AFTER	(10 * HZ)
 #define RETIRE_DELAY_MAX	HZ
 
@@ -128,18 +128,58 @@ static void back_retire_log(struct back_object *object, const char *what)
 	    time_before(jiffies, object->retire_start + RETIRE_LOG_AFTER))
 		return;
 	object->retire_logged = true;
-	pr_warn("xen_userptr_back: %u pages of domain %u: %s for %u s\n",
-		object->nr, object->binding->domid, what,
-		jiffies_to_msecs(jiffies - object->retire_start) / 1000);
+	pr_warn_ratelimited("xen_userptr_back: %u pages of domain %u: %s for %u s\n",
+			    object->nr, object->binding->domid, what,
+			    jiffies_to_msecs(jiffies - object->retire_start) / 1000);
 }
 
-const char *back_retire_step(struct back_object *object, unsigned long timeout)
+/* Runs under the lock of the fence, maybe in an interrupt. */
+static void back_fence_signalled(struct dma_fence *fence,
+				 struct dma_fence_cb *cb)
+{
+	struct back_object *object =
+		container_of(cb, struct back_object, fence_cb);
+
+	mod_delayed_work(back_wq, &object->retire, 0);
+}
+
+/* True: there is a fence that has not signalled, and its signal queues the work. */
+static bool back_fence_await(struct back_object *object)
+{
+	struct dma_resv_iter at;
+	struct dma_fence *fence;
+
+	dma_resv_iter_begin(&at, &object->resv, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_for_each_fence_unlocked(&at, fence) {
+		/* Else it has signalled since it was looked at. */
+		if (!dma_fence_add_callback(fence, &object->fence_cb,
+					    back_fence_signalled)) {
+			object->fence = dma_fence_get(fence);
+			break;
+		}
+	}
+	dma_resv_iter_end(&at);
+	return object->fence;
+}
+
+/*
+ * Callbacks run under the lock of the fence, which the removal takes: afterwards
+ * none runs. It may have queued the work that is running here a second time.
+ */
+static void back_fence_forget(struct back_object *object)
+{
+	if (!object->fence)
+		return;
+	dma_fence_remove_callback(object->fence, &object->fence_cb);
+	dma_fence_put(object->fence);
+	object->fence = NULL;
+	cancel_delayed_work(&object->retire);
+}
+
+const char *back_retire_step(struct back_object *object)
 {
 	u32 i;
 
-	if (dma_resv_wait_timeout(&object->resv, DMA_RESV_USAGE_BOOKKEEP,
-				  false, timeout) <= 0)
-		return "GPU work unfinished";
 	/* Whoever took a reference can still reach the guest's memory. */
 	for (i = 0; i < object->nr; i++)
 		if (page_count(object->pages[i]) > 1)
@@ -150,24 +190,34 @@ const char *back_retire_step(struct back_object *object, unsigned long timeout)
 }
 
 /*
- * Fences wake their waiter. A page reference that is dropped, or a hypervisor
- * that changes its mind, tells nobody: these are asked again, ever slower.
+ * A page reference that is dropped, or a hypervisor that changes its mind, tells
+ * nobody: these are asked again, ever slower.
  */
+static unsigned long back_retire_delay(struct back_object *object)
+{
+	return min_t(unsigned long, RETIRE_DELAY_MAX,
+		     msecs_to_jiffies(5) << min(object->retire_tries++, 8U));
+}
+
 static void back_retire_work(struct work_struct *work)
 {
 	struct back_object *object =
 		container_of(to_delayed_work(work), struct back_object, retire);
-	const char *obstacle = back_retire_step(object, RETIRE_FENCE_WAIT);
-	unsigned long delay;
+	const char *obstacle = "GPU work unfinished";
+	unsigned long delay = RETIRE_LOG_AFTER;
 
-	if (!obstacle) {
-		atomic64_dec(&back_host_retiring);
-		back_object_end(object);
-		return;
+	back_fence_forget(object);
+	if (!back_fence_await(object)) {
+		obstacle = back_retire_step(object);
+		if (!obstacle) {
+			atomic64_dec(&back_host_retiring);
+			back_object_end(object);
+			return;
+		}
+		delay = back_retire_delay(object);
 	}
 	back_retire_log(object, obstacle);
-	delay = min_t(unsigned long, RETIRE_DELAY_MAX,
-		      msecs_to_jiffies(5) << min(object->retire_tries++, 8U));
+	/* No effect if the fence has signalled meanwhile. */
 	queue_delayed_work(back_wq, &object->retire, delay);
 }
 

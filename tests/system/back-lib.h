@@ -54,6 +54,7 @@ struct back_case {
 /* Each ends with no name. */
 extern const struct back_case revoke_cases[];
 extern const struct back_case pages_cases[];
+extern const struct back_case fences_cases[];
 
 int back_open(void);
 int bind_call(int fd, uint16_t to, uint64_t max_pages);

@@ -565,7 +565,10 @@ static const struct back_case *case_find(const struct back_case *cases,
 
 int main(int argc, char **argv)
 {
-	const struct back_case *found;
+	const struct back_case *const lists[] = {
+		base_cases, pages_cases, fences_cases, revoke_cases,
+	};
+	const struct back_case *found = NULL;
 
 	if (argc < 4) {
 		fprintf(stderr, "usage: back-test CASE DOMID GREF-FILE [ARGUMENT]\n");
@@ -574,11 +577,11 @@ int main(int argc, char **argv)
 	domid = (uint16_t)atoi(argv[2]);
 	argument = argv[4];
 	grefs_load(argv[3]);
-	found = case_find(base_cases, argv[1]);
-	if (!found->name)
-		found = case_find(pages_cases, argv[1]);
-	if (!found->name)
-		found = case_find(revoke_cases, argv[1]);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		found = case_find(lists[i], argv[1]);
+		if (found->name)
+			break;
+	}
 	if (!found->name) {
 		fprintf(stderr, "back-test: no case %s\n", argv[1]);
 		return 2;
