@@ -102,13 +102,12 @@ static struct back_want *back_op_want(struct back_binding *binding,
 				      struct back_slice *s, struct xa_state *at,
 				      const struct xen_userptr_back_op *op)
 {
-	if (op->cmd == XEN_USERPTR_BACK_ARM) {
-		s->arms = true;
-		return back_want_add(binding, op->gref);
-	}
-	/* What an ARM adds may move the nodes. */
-	return s->arms ? back_want_find(binding, op->gref) :
-			 back_want_find_near(binding, at, op->gref);
+	if (op->cmd != XEN_USERPTR_BACK_ARM)
+		return back_want_find_near(binding, at, op->gref);
+	s->arms = true;
+	/* What it adds may move the nodes. */
+	xas_reset(at);
+	return back_want_add(binding, op->gref);
 }
 
 /*
