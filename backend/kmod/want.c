@@ -240,12 +240,20 @@ void back_want_requeue(struct back_binding *binding,
 	back_record_push_locked(binding, &want->record);
 }
 
+/* A want that nobody has answered in time. */
+struct back_overdue {
+	u32 gref;
+	u32 events;
+	bool is_idle;		/* nobody has made a call */
+	unsigned int calls;	/* then: of the binding */
+};
+
 /*
  * It goes to the end of the line. True: that was the last look; it begins anew, in
  * case that the want cannot be helped.
  */
 static bool back_want_look(struct back_binding *binding, struct back_want *want,
-			   unsigned long now)
+			   unsigned long now, struct back_overdue *overdue)
 {
 	unsigned int calls = READ_ONCE(binding->calls);
 
@@ -257,34 +265,47 @@ static bool back_want_look(struct back_binding *binding, struct back_want *want,
 	if (want->idle_looks < BACK_WANT_LOOKS &&
 	    want->looks < back_want_most_looks())
 		return false;
+	*overdue = (struct back_overdue){
+		.gref = want->record.data.gref,
+		.events = want->events,
+		.is_idle = want->looks < back_want_most_looks(),
+		.calls = calls,
+	};
 	back_want_begin(binding, want);
 	return true;
 }
 
-/* The gref of the next want that is overdue; sets the time of the one after. */
-static bool back_want_overdue(struct back_binding *binding, u32 *gref, u32 *events)
+/* The next want that is overdue; sets the time of the one after. */
+static bool back_want_overdue(struct back_binding *binding,
+			      struct back_overdue *overdue)
 {
 	unsigned long now = jiffies;
 	struct back_want *want;
-	bool overdue = false;
+	bool found = false;
 
 	spin_lock(&binding->record_lock);
-	while (!overdue) {
+	while (!found) {
 		want = list_first_entry_or_null(&binding->pending,
 						struct back_want, pending);
 		if (!want || time_before(now, want->deadline))
 			break;
-		overdue = back_want_look(binding, want, now);
+		found = back_want_look(binding, want, now, overdue);
 	}
-	if (overdue) {
-		*gref = want->record.data.gref;
-		*events = want->events;
-	} else if (want) {
+	if (!found && want)
 		queue_delayed_work(back_want_wq, &binding->channel.deadline_work,
 				   want->deadline - now);
-	}
 	spin_unlock(&binding->record_lock);
-	return overdue;
+	return found;
+}
+
+/*
+ * ops_lock held, under which calls are counted: who has made one has the record of
+ * what was given up before, and nothing is given up right behind it.
+ */
+static bool back_want_was_called(const struct back_binding *binding,
+				 const struct back_overdue *overdue)
+{
+	return overdue->is_idle && READ_ONCE(binding->calls) != overdue->calls;
 }
 
 static void back_want_lost(struct back_binding *binding, u32 gref)
@@ -362,11 +383,13 @@ void back_want_deadline_work(struct work_struct *work)
 	struct back_binding *binding =
 		container_of(to_delayed_work(work), struct back_binding,
 			     channel.deadline_work);
-	u32 gref, events;
+	struct back_overdue overdue;
 
-	while (back_want_overdue(binding, &gref, &events)) {
+	while (back_want_overdue(binding, &overdue)) {
 		mutex_lock(&binding->ops_lock);
-		back_want_give_back(binding, gref, events);
+		if (!back_want_was_called(binding, &overdue))
+			back_want_give_back(binding, overdue.gref,
+					    overdue.events);
 		mutex_unlock(&binding->ops_lock);
 		back_home_wake();
 	}

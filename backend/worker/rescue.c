@@ -143,7 +143,7 @@ int rescue_init(struct worker *worker, const char **why)
 
 /*
  * What the module gave back while nobody was there. migrator_recover() has said that
- * somebody lives, so the module waits again before it gives anything back.
+ * somebody lives, so from here on the module waits again (want_timeout_ms).
  */
 static int records_before(struct worker *worker)
 {
