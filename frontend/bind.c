@@ -209,7 +209,7 @@ static int bind_wait(struct xu_job *job, struct drm_xen_userptr_vm_bind *args)
 static int bind_push(struct drm_file *file, struct xu_vm *vm,
 		     struct drm_xen_userptr_vm_bind *args, struct xu_job *job)
 {
-	struct xu_queue *queue = xu_vm_bind_queue(vm);
+	struct xu_queue *queue = xu_vm_queue(vm, XU_BIND_QUEUE);
 	struct xu_syncs syncs;
 	int err;
 
@@ -219,11 +219,7 @@ static int bind_push(struct drm_file *file, struct xu_vm *vm,
 	if (err)
 		return err;
 	xu_syncs_move_in(&syncs, job);
-	err = xu_queue_push(queue, job);
-	if (!err) {
-		xu_syncs_signal(&syncs, &job->fence);
-		xu_queue_run(queue);
-	}
+	err = xu_queue_submit(queue, job, &syncs);
 	xu_syncs_fini(&syncs);
 	return err;
 }

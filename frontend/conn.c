@@ -60,16 +60,18 @@ static irqreturn_t conn_irq(int irq, void *data)
 {
 	struct xu_conn *conn = data;
 	const char *reason = NULL;
-	bool any;
+	bool any, cookie;
 	int ret;
 
 	xu_count(conn->xd, XU_STAT_INTERRUPTS);
+	cookie = dma_fence_begin_signalling();
 	mutex_lock(&conn->timeline_lock);
 	ret = xu_timeline_poll(conn, &reason);
 	mutex_unlock(&conn->timeline_lock);
 	if (ret < 0)
 		xu_conn_violation(conn, "%s", reason);
 	any = xu_ring_drain(conn) || ret > 0;
+	dma_fence_end_signalling(cookie);
 	xen_irq_lateeoi(irq, any ? 0 : XEN_EOI_FLAG_SPURIOUS);
 	return IRQ_HANDLED;
 }
@@ -268,7 +270,7 @@ static void conn_fail_vms(struct xu_conn *conn, int err)
 
 void xu_conn_break(struct xu_conn *conn, int err)
 {
-	bool first;
+	bool first, cookie;
 
 	spin_lock(&conn->lock);
 	first = !conn->broken;
@@ -277,9 +279,11 @@ void xu_conn_break(struct xu_conn *conn, int err)
 	spin_unlock(&conn->lock);
 	if (!first)
 		return;
+	cookie = dma_fence_begin_signalling();
 	conn_fail_vms(conn, err);
 	conn_fail_requests(conn, err);
 	conn_fail_objects(conn);
+	dma_fence_end_signalling(cookie);
 	xu_conn_get(conn);
 	queue_work(xu_release_wq, &conn->close_work);
 }

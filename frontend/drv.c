@@ -25,6 +25,10 @@ struct workqueue_struct *xu_release_wq;
  * nothing that another program or the connection waits for may stand behind them.
  */
 struct workqueue_struct *xu_object_wq;
+/*
+ * Sends jobs and signals fences, which others may wait for while they reclaim memory:
+ * nothing here allocates, or waits for who does.
+ */
 struct workqueue_struct *xu_job_wq;
 
 struct xu_file *xu_file_create(struct drm_file *file)
@@ -194,7 +198,7 @@ err_release_wq:
 
 /*
  * No device, file, object or fence is left. VMs may still be on their way
- * out; their last step is a work item that may kick a queue.
+ * out; their last step is a work item of xu_job_wq.
  */
 static void __exit xu_exit(void)
 {

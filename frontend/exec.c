@@ -50,16 +50,12 @@ static int exec_push(struct drm_file *file, struct xu_queue *queue,
 		goto err_job;
 	xu_syncs_move_in(&syncs, job);
 	exec_fill(&job->req.pkt, args, queue);
-	err = xu_queue_push(queue, job);
-	if (err)
-		goto err_syncs;
-	xu_syncs_signal(&syncs, &job->fence);
-	xu_queue_run(queue);
+	err = xu_queue_submit(queue, job, &syncs);
 	xu_syncs_fini(&syncs);
+	if (err)
+		goto err_job;
 	xu_job_put(job);
 	return 0;
-err_syncs:
-	xu_syncs_fini(&syncs);
 err_job:
 	xu_job_free_unarmed(job);
 	return err;

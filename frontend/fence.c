@@ -5,7 +5,9 @@
  * A job waits in its queue until its in-fences have signalled, is sent, and
  * signals its own fence after all jobs before it, whatever order the backend
  * answers in. Jobs of one queue are sent in the order of the calls. Nothing
- * here allocates after a fence was armed. Locking: xu_queue.lock; callbacks
+ * here allocates after a fence was armed, or waits for who does: other drivers
+ * may wait for a fence while they reclaim memory. Everything from there to the
+ * signal is marked, so that lockdep proves it. Locking: xu_queue.lock; callbacks
  * of other people's fences only queue the work item.
  */
 #include <linux/module.h>
@@ -242,7 +244,8 @@ static void job_send(struct xu_queue *queue, struct xu_job *job)
 	job->ended = true;
 }
 
-void xu_queue_run(struct xu_queue *queue)
+/* Send what can be sent. */
+static void queue_run(struct xu_queue *queue)
 {
 	struct xu_job *job;
 	LIST_HEAD(done);
@@ -262,8 +265,10 @@ void xu_queue_run(struct xu_queue *queue)
 static void queue_work_fn(struct work_struct *work)
 {
 	struct xu_queue *queue = container_of(work, struct xu_queue, work);
+	bool cookie = dma_fence_begin_signalling();
 
-	xu_queue_run(queue);
+	queue_run(queue);
+	dma_fence_end_signalling(cookie);
 	xu_vm_put(queue->vm);
 }
 
@@ -282,7 +287,8 @@ static int queue_count(struct xu_queue *queue)
 	       0 : -EBUSY;
 }
 
-int xu_queue_push(struct xu_queue *queue, struct xu_job *job)
+/* Arm the fence and queue the job. On failure it is still unarmed. */
+static int queue_push(struct xu_queue *queue, struct xu_job *job)
 {
 	int err;
 
@@ -301,6 +307,20 @@ int xu_queue_push(struct xu_queue *queue, struct xu_job *job)
 	list_add_tail(&job->link, &queue->pending);
 unlock:
 	spin_unlock(&queue->lock);
+	return err;
+}
+
+int xu_queue_submit(struct xu_queue *queue, struct xu_job *job,
+		    struct xu_syncs *syncs)
+{
+	bool cookie = dma_fence_begin_signalling();
+	int err = queue_push(queue, job);
+
+	if (!err) {
+		xu_syncs_signal(syncs, &job->fence);
+		queue_run(queue);
+	}
+	dma_fence_end_signalling(cookie);
 	return err;
 }
 
@@ -376,29 +396,21 @@ void xu_queue_kick(struct xu_queue *queue)
 		xu_vm_put(queue->vm);
 }
 
-struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 engine, bool is_bind)
+struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 slot)
 {
 	struct xu_queue *queue = xu_fault() ? NULL :
 		kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
-	int err;
 
 	if (!queue)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	queue->vm = vm;
-	queue->is_bind = is_bind;
-	queue->engine = engine;
+	queue->is_bind = slot == XU_BIND_QUEUE;
+	queue->engine = queue->is_bind ? 0 : slot;
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->pending);
 	INIT_LIST_HEAD(&queue->running);
 	INIT_WORK(&queue->work, queue_work_fn);
 	queue->context = dma_fence_context_alloc(1);
-	if (is_bind)
-		return queue;
-	err = xu_fault() ? -ENOSPC : xu_timeline_alloc(vm->conn, queue);
-	if (err) {
-		kfree(queue);
-		return ERR_PTR(err);
-	}
 	return queue;
 }
 

@@ -7,8 +7,9 @@
  * hypervisor still says that a grant is in use. It keeps its pages pinned and
  * granted and is tried again: at once when something happened that may have
  * helped, else by a timer that backs off. A user may have only so many pages
- * on their way out. Everything here keeps the module loaded. Locking:
- * quarantine_lock (mutex) around the list and the attempts; users_lock.
+ * on their way out. Everything here keeps the module loaded. Only the work item
+ * tries, so attempts need no lock. Locking: retry_lock (spin, leaf) around the
+ * lists, which are added to where fences are signalled; users_lock.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -44,7 +45,7 @@ static DEFINE_SPINLOCK(users_lock);
 
 static LIST_HEAD(retry_objects);
 static LIST_HEAD(retry_kpages);
-static DEFINE_MUTEX(quarantine_lock);
+static DEFINE_SPINLOCK(retry_lock);
 static unsigned long retry_delay = RETRY_FIRST;
 static DECLARE_WAIT_QUEUE_HEAD(cap_wait);
 static atomic_long_t total_releasing;
@@ -148,7 +149,7 @@ int xu_user_check_cap(struct xu_user *user)
 	return left ? 0 : -EBUSY;
 }
 
-/* Lock held. True: the object is gone. */
+/* True: the object is gone. */
 static bool quarantine_try_object(struct xu_object *obj)
 {
 	u32 before = obj->nr_quarantined;
@@ -168,39 +169,53 @@ static bool quarantine_try_object(struct xu_object *obj)
 	return ended;
 }
 
-/* Lock held. Every item once; what does not end goes back to the list. */
-static void quarantine_try_all(void)
+/* Every item once; what does not end stays in the list. */
+static void quarantine_try_objects(struct list_head *objects)
 {
 	struct xu_object *obj, *next;
-	struct xu_kpages *kpages, *next_kpages;
-	LIST_HEAD(objects);
-	LIST_HEAD(pages);
+	LIST_HEAD(left);
 
-	list_splice_init(&retry_objects, &objects);
-	list_for_each_entry_safe(obj, next, &objects, retry_link) {
+	list_for_each_entry_safe(obj, next, objects, retry_link)
 		if (!quarantine_try_object(obj))
-			list_add_tail(&obj->retry_link, &retry_objects);
-	}
-	list_splice_init(&retry_kpages, &pages);
-	list_for_each_entry_safe(kpages, next_kpages, &pages, link) {
+			list_add_tail(&obj->retry_link, &left);
+	list_replace_init(&left, objects);
+}
+
+static void quarantine_try_kpages(struct list_head *pages)
+{
+	struct xu_kpages *kpages, *next;
+	LIST_HEAD(left);
+
+	list_for_each_entry_safe(kpages, next, pages, link) {
 		list_del_init(&kpages->link);
 		if (xu_kpages_try_free(kpages))
 			module_put(THIS_MODULE);
 		else
-			list_add_tail(&kpages->link, &retry_kpages);
+			list_add_tail(&kpages->link, &left);
 	}
+	list_replace_init(&left, pages);
 }
 
 static void quarantine_work_fn(struct work_struct *work)
 {
-	mutex_lock(&quarantine_lock);
-	quarantine_try_all();
+	LIST_HEAD(objects);
+	LIST_HEAD(pages);
+
+	spin_lock(&retry_lock);
+	list_splice_init(&retry_objects, &objects);
+	list_splice_init(&retry_kpages, &pages);
+	spin_unlock(&retry_lock);
+	quarantine_try_objects(&objects);
+	quarantine_try_kpages(&pages);
+	spin_lock(&retry_lock);
+	list_splice_tail(&objects, &retry_objects);
+	list_splice_tail(&pages, &retry_kpages);
 	if (!list_empty(&retry_objects) || !list_empty(&retry_kpages)) {
 		queue_delayed_work(xu_release_wq, &quarantine_work,
 				   retry_delay);
 		retry_delay = min(retry_delay * 2, (unsigned long)RETRY_LAST);
 	}
-	mutex_unlock(&quarantine_lock);
+	spin_unlock(&retry_lock);
 }
 
 /* Lock held. */
@@ -212,7 +227,6 @@ static void quarantine_start(void)
 
 void xu_quarantine_object(struct xu_object *obj)
 {
-	mutex_lock(&quarantine_lock);
 	drm_warn_once(&obj->xd->drm,
 		      "grants are still in use after their release\n");
 	obj->quarantined = true;
@@ -220,18 +234,19 @@ void xu_quarantine_object(struct xu_object *obj)
 	user_quarantined(obj->user, obj->nr_granted);
 	xu_object_released(obj);
 	trace_xen_userptr_quarantine(obj, 0);
+	spin_lock(&retry_lock);
 	list_add_tail(&obj->retry_link, &retry_objects);
 	quarantine_start();
-	mutex_unlock(&quarantine_lock);
+	spin_unlock(&retry_lock);
 }
 
 void xu_quarantine_kpages(struct xu_kpages *kpages)
 {
 	__module_get(THIS_MODULE);
-	mutex_lock(&quarantine_lock);
+	spin_lock(&retry_lock);
 	list_add_tail(&kpages->link, &retry_kpages);
 	quarantine_start();
-	mutex_unlock(&quarantine_lock);
+	spin_unlock(&retry_lock);
 }
 
 /* An answer or a death: pages may be free now. Cheap when nothing waits. */

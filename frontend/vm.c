@@ -6,7 +6,8 @@
  * with its connection: jobs that were not sent are cancelled, VM_DESTROY
  * follows the others on the ring, and its answer ends what is left. Only the
  * ioctl waits for that. Locking: xu_vm.lock for the queues, state_lock for
- * the state.
+ * the state. Fences are signalled with xu_vm.lock held, so nothing is allocated
+ * under it.
  */
 #include <linux/slab.h>
 
@@ -16,14 +17,11 @@
 static void vm_free(struct kref *ref)
 {
 	struct xu_vm *vm = container_of(ref, struct xu_vm, ref);
-	struct xu_queue *queue;
-	unsigned long engine;
+	u32 i;
 
-	xa_for_each(&vm->queues, engine, queue)
-		xu_queue_destroy(queue);
-	if (vm->bind_queue)
-		xu_queue_destroy(vm->bind_queue);
-	xa_destroy(&vm->queues);
+	for (i = 0; i < ARRAY_SIZE(vm->queue); i++)
+		if (vm->queue[i])
+			xu_queue_destroy(vm->queue[i]);
 	xa_destroy(&vm->objs);
 	mutex_destroy(&vm->lock);
 	xu_conn_put(vm->conn);
@@ -40,15 +38,13 @@ static void vm_end_queues(struct xu_vm *vm, int err, bool running)
 {
 	void (*end)(struct xu_queue *queue, int err) =
 		running ? xu_queue_fail : xu_queue_cancel_pending;
-	struct xu_queue *queue;
-	unsigned long engine;
+	u32 i;
 
 	mutex_lock(&vm->lock);
 	vm->released = true;
-	xa_for_each(&vm->queues, engine, queue)
-		end(queue, err);
-	if (vm->bind_queue)
-		end(vm->bind_queue, err);
+	for (i = 0; i < ARRAY_SIZE(vm->queue); i++)
+		if (vm->queue[i])
+			end(vm->queue[i], err);
 	mutex_unlock(&vm->lock);
 }
 
@@ -61,8 +57,10 @@ static void vm_end_work(struct work_struct *work)
 	struct xu_vm *vm = container_of(work, struct xu_vm, end_work);
 	struct xu_conn *conn = vm->conn;
 	const char *reason = NULL;
+	bool cookie;
 	int ret;
 
+	cookie = dma_fence_begin_signalling();
 	mutex_lock(&conn->timeline_lock);
 	ret = xu_timeline_poll(conn, &reason);
 	mutex_unlock(&conn->timeline_lock);
@@ -72,6 +70,7 @@ static void vm_end_work(struct work_struct *work)
 	mutex_lock(&conn->timeline_lock);
 	xu_timelines_free(conn, vm);
 	mutex_unlock(&conn->timeline_lock);
+	dma_fence_end_signalling(cookie);
 	/* Storing nothing keeps the id in use, and needs no memory. */
 	if (vm->id_stuck)
 		xa_store(&conn->vms, vm->id, NULL, 0);
@@ -85,7 +84,7 @@ static void vm_end_work(struct work_struct *work)
 static void vm_start_end(struct xu_vm *vm)
 {
 	vm->state = XU_VM_GONE;
-	queue_work(xu_release_wq, &vm->end_work);
+	queue_work(xu_job_wq, &vm->end_work);
 }
 
 static void vm_destroy_done(struct xu_req *req, int err,
@@ -171,7 +170,6 @@ static struct xu_vm *vm_alloc(struct xu_conn *conn, struct xu_file *xf)
 	init_completion(&vm->created);
 	init_completion(&vm->gone);
 	INIT_WORK(&vm->end_work, vm_end_work);
-	xa_init(&vm->queues);
 	xa_init_flags(&vm->objs, XA_FLAGS_ACCOUNT);
 	vm->xd = conn->xd;
 	vm->conn = xu_conn_get(conn);
@@ -291,52 +289,52 @@ struct xu_vm *xu_vm_lookup(struct drm_file *file, u32 handle)
 	return vm;
 }
 
-static struct xu_queue *vm_queue_locked(struct xu_vm *vm, u32 engine)
+/* Lock held. NULL: there is none yet. */
+static struct xu_queue *vm_queue_find(const struct xu_vm *vm, u32 slot)
 {
-	struct xu_queue *queue;
-	int err;
-
 	if (vm->released)
 		return ERR_PTR(READ_ONCE(vm->conn->broken) ? -ENODEV :
 							     -ENOENT);
-	queue = xa_load(&vm->queues, engine);
-	if (queue)
-		return queue;
-	err = xu_fault() ? -ENOMEM :
-		xa_reserve(&vm->queues, engine, GFP_KERNEL);
+	return vm->queue[slot];
+}
+
+/* Lock held. */
+static struct xu_queue *vm_queue_add(struct xu_vm *vm, u32 slot,
+				     struct xu_queue *made)
+{
+	int err = 0;
+
+	if (!made->is_bind)
+		err = xu_fault() ? -ENOSPC : xu_timeline_alloc(vm->conn, made);
 	if (err)
 		return ERR_PTR(err);
-	queue = xu_queue_create(vm, engine, false);
-	if (IS_ERR(queue))
-		xa_release(&vm->queues, engine);
-	else
-		xa_store(&vm->queues, engine, queue, GFP_KERNEL);
+	vm->queue[slot] = made;
+	return made;
+}
+
+static struct xu_queue *vm_queue_make(struct xu_vm *vm, u32 slot)
+{
+	struct xu_queue *made = xu_queue_create(vm, slot);
+	struct xu_queue *queue;
+
+	if (!made)
+		return ERR_PTR(-ENOMEM);
+	mutex_lock(&vm->lock);
+	queue = vm_queue_find(vm, slot);
+	if (!queue)
+		queue = vm_queue_add(vm, slot, made);
+	mutex_unlock(&vm->lock);
+	if (queue != made)
+		xu_queue_destroy(made);
 	return queue;
 }
 
-struct xu_queue *xu_vm_queue(struct xu_vm *vm, u32 engine)
+struct xu_queue *xu_vm_queue(struct xu_vm *vm, u32 slot)
 {
 	struct xu_queue *queue;
 
 	mutex_lock(&vm->lock);
-	queue = vm_queue_locked(vm, engine);
+	queue = vm_queue_find(vm, slot);
 	mutex_unlock(&vm->lock);
-	return queue;
-}
-
-struct xu_queue *xu_vm_bind_queue(struct xu_vm *vm)
-{
-	struct xu_queue *queue;
-
-	mutex_lock(&vm->lock);
-	if (!vm->bind_queue && !vm->released) {
-		queue = xu_queue_create(vm, 0, true);
-		if (!IS_ERR(queue))
-			vm->bind_queue = queue;
-	} else {
-		queue = vm->bind_queue;
-	}
-	mutex_unlock(&vm->lock);
-	return queue ?: ERR_PTR(READ_ONCE(vm->conn->broken) ? -ENODEV :
-							      -ENOENT);
+	return queue ?: vm_queue_make(vm, slot);
 }

@@ -12,7 +12,10 @@
  *   xu_job      one EXEC or VM_BIND on its way; it is its own dma_fence
  *
  * Lock order, outer to inner. Nothing that may wait for the other VM is ever
- * called with one of them held.
+ * called with one of them held. Fences are signalled where vm.lock and
+ * timeline_lock are taken, which other drivers may wait for while they reclaim
+ * memory: nothing is allocated with these held, and no lock is taken inside them
+ * under which something is.
  *
  *   xu_device.state_mutex    connect, disconnect, registration of the node
  *   xu_vm.lock               (mutex) creation and end of queues
@@ -65,6 +68,7 @@
 struct xu_conn;
 struct xu_device;
 struct xu_queue;
+struct xu_syncs;
 struct xu_vm;
 
 extern struct workqueue_struct *xu_release_wq;
@@ -380,7 +384,8 @@ struct xu_queue {
 	struct work_struct work;
 };
 
-struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 engine, bool is_bind);
+/* For xu_vm.queue[@slot], and without a timeline yet. NULL: no memory. */
+struct xu_queue *xu_queue_create(struct xu_vm *vm, u32 slot);
 void xu_queue_destroy(struct xu_queue *queue);
 struct xu_job *xu_job_alloc(void);
 static inline void xu_job_get(struct xu_job *job)
@@ -394,13 +399,12 @@ static inline void xu_job_put(struct xu_job *job)
 /* A job that was never pushed. */
 void xu_job_free_unarmed(struct xu_job *job);
 /*
- * Arm the fence and queue the job; xu_queue_run() starts it. The caller
- * keeps its reference. On failure (-EBUSY, or why the queue is dead) the job
- * is still unarmed.
+ * Arm the job's fence, give it to the syncobjs, queue the job and send what can
+ * be sent. The caller keeps its reference. On failure (-EBUSY, or why the queue
+ * is dead) the job is still unarmed.
  */
-int xu_queue_push(struct xu_queue *queue, struct xu_job *job);
-/* Send what can be sent. */
-void xu_queue_run(struct xu_queue *queue);
+int xu_queue_submit(struct xu_queue *queue, struct xu_job *job,
+		    struct xu_syncs *syncs);
 /* The same from any context, later. */
 void xu_queue_kick(struct xu_queue *queue);
 /* End every job with @err and refuse new ones. */
@@ -466,10 +470,9 @@ struct xu_vm {
 	struct completion created;
 	struct completion gone;
 	struct xu_req req;		/* VM_CREATE, then VM_DESTROY */
-	struct mutex lock;		/* queues, bind_queue, released */
+	struct mutex lock;		/* queue, released */
 	bool released;			/* no new queues, no new jobs */
-	struct xarray queues;		/* engine -> xu_queue */
-	struct xu_queue *bind_queue;
+	struct xu_queue *queue[XU_MAX_ENGINES + 1]; /* by engine, then of binds */
 	struct xarray objs;		/* ids of objects that it may map */
 	struct work_struct end_work;
 };
@@ -484,10 +487,12 @@ void xu_vm_put(struct xu_vm *vm);
 /* Start to destroy it. Never sleeps, any number of times. */
 void xu_vm_release(struct xu_vm *vm);
 void xu_vm_conn_lost(struct xu_vm *vm, int err);
-/* The queue of an engine, made on first use. ERR_PTR. May sleep. */
-struct xu_queue *xu_vm_queue(struct xu_vm *vm, u32 engine);
-/* The queue of its VM_BINDs; the same. */
-struct xu_queue *xu_vm_bind_queue(struct xu_vm *vm);
+#define XU_BIND_QUEUE	XU_MAX_ENGINES
+/*
+ * The queue of an engine, or that of the VM_BINDs (XU_BIND_QUEUE), made on first
+ * use. ERR_PTR. May sleep.
+ */
+struct xu_queue *xu_vm_queue(struct xu_vm *vm, u32 slot);
 void xu_file_release_vms(struct drm_file *file);
 
 int xu_vm_create_ioctl(struct drm_device *drm, void *data,

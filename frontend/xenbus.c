@@ -241,7 +241,7 @@ static void device_start(struct xu_device *xd)
 	if (!conn)
 		return;
 	if (xd->xdev->state != XenbusStateInitialised ||
-	    !queue_work(xu_job_wq, &conn->connect_work))
+	    !queue_work(xu_release_wq, &conn->connect_work))
 		xu_conn_put(conn);
 }
 
