@@ -367,7 +367,7 @@ void xu_queue_completed(struct xu_queue *queue, u64 seqno)
 }
 
 bool xu_queue_job_error(struct xu_queue *queue, u64 seqno, int err,
-			u64 fault_va)
+			u64 fault_va, bool *news)
 {
 	struct xu_job *job;
 	bool found = false;
@@ -377,8 +377,10 @@ bool xu_queue_job_error(struct xu_queue *queue, u64 seqno, int err,
 		if (job->seqno != seqno || !job->sent)
 			continue;
 		found = true;
-		if (!job->ended)
+		if (!job->ended) {
+			*news |= !job->error;
 			job->error = err;
+		}
 		break;
 	}
 	spin_unlock(&queue->lock);

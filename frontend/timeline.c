@@ -5,7 +5,9 @@
  * The order of reading is what makes errors safe: first the numbers of all
  * timelines, then the events, then signal up to the numbers that were read.
  * The backend writes them the other way round, so no job signals without
- * the error that belongs to it. Locking: xu_conn.timeline_lock.
+ * the error that belongs to it. A backend may send any number of events; those
+ * that change nothing are not called news, so that conn.c has them slowed down.
+ * Locking: xu_conn.timeline_lock.
  */
 #include <xen/events.h>
 
@@ -53,7 +55,8 @@ void xu_timelines_free(struct xu_conn *conn, struct xu_vm *vm)
 }
 
 static const char *event_fence(struct xu_conn *conn,
-			       const struct xen_userptrif_evt_fence *untrusted)
+			       const struct xen_userptrif_evt_fence *untrusted,
+			       bool *news)
 {
 	u32 idx = untrusted->timeline;
 	int err;
@@ -65,13 +68,14 @@ static const char *event_fence(struct xu_conn *conn,
 		return "an error event without an error";
 	err = xu_status_to_errno(untrusted->status);
 	if (!xu_queue_job_error(conn->timeline[idx].queue, untrusted->seqno,
-				err, untrusted->fault_va))
+				err, untrusted->fault_va, news))
 		return "an event for a job that does not run";
 	return NULL;
 }
 
 static const char *event_lost(struct xu_conn *conn,
-			      const struct xen_userptrif_evt_lost *untrusted)
+			      const struct xen_userptrif_evt_lost *untrusted,
+			      bool *news)
 {
 	u32 first = untrusted->first_page, nr = untrusted->nr_pages;
 	struct xu_object *obj;
@@ -86,6 +90,7 @@ static const char *event_lost(struct xu_conn *conn,
 		xa_unlock(&conn->objs);
 		return "a lost event outside of the object";
 	}
+	*news |= find_next_zero_bit(obj->lost, first + nr, first) < first + nr;
 	obj->lost_pages += nr;
 	bitmap_set(obj->lost, first, nr);
 	xu_object_get(obj);
@@ -97,14 +102,15 @@ static const char *event_lost(struct xu_conn *conn,
 }
 
 static const char *event_handle(struct xu_conn *conn,
-				const struct xen_userptrif_evt *untrusted_evt)
+				const struct xen_userptrif_evt *untrusted_evt,
+				bool *news)
 {
 	trace_xen_userptr_event(conn->domid, untrusted_evt);
 	switch (untrusted_evt->type) {
 	case XENUSERPTR_EVT_FENCE:
-		return event_fence(conn, &untrusted_evt->op.fence);
+		return event_fence(conn, &untrusted_evt->op.fence, news);
 	case XENUSERPTR_EVT_LOST:
-		return event_lost(conn, &untrusted_evt->op.lost);
+		return event_lost(conn, &untrusted_evt->op.lost, news);
 	case XENUSERPTR_EVT_RESET:
 		xu_count(conn->xd, XU_STAT_GPU_RESETS);
 		return NULL;
@@ -112,36 +118,36 @@ static const char *event_handle(struct xu_conn *conn,
 	return "an unknown event";
 }
 
-/* Returns the number of events taken, or -EPROTO. */
+/* Returns whether any event was news, or -EPROTO. */
 static int events_drain(struct xu_conn *conn, const char **reason)
 {
 	struct xen_userptrif_evt_page *page = conn->evt_page;
 	u32 untrusted_prod = READ_ONCE(page->prod);
 	u32 left = untrusted_prod - conn->evt_cons;
 	struct xen_userptrif_evt evt;
-	int taken = 0;
+	bool news = false;
 
+	if (!left)
+		return 0;
 	if (left > XENUSERPTR_EVT_RING_LEN) {
 		*reason = "an event index out of range";
 		return -EPROTO;
 	}
 	virt_rmb(); /* the events were written before the index */
-	for (; left; left--, taken++) {
+	for (; left; left--) {
 		memcpy(&evt, &page->ring[conn->evt_cons %
 					 XENUSERPTR_EVT_RING_LEN], sizeof(evt));
 		barrier(); /* one copy, which is not read again */
 		conn->evt_cons++;
-		*reason = event_handle(conn, &evt);
+		*reason = event_handle(conn, &evt, &news);
 		if (*reason)
 			return -EPROTO;
 	}
-	if (taken) {
-		virt_mb(); /* copied before the slots are given back */
-		WRITE_ONCE(page->cons, conn->evt_cons);
-		notify_remote_via_irq(conn->irq);
-		xu_count(conn->xd, XU_STAT_NOTIFICATIONS);
-	}
-	return taken;
+	virt_mb(); /* copied before the slots are given back */
+	WRITE_ONCE(page->cons, conn->evt_cons);
+	notify_remote_via_irq(conn->irq);
+	xu_count(conn->xd, XU_STAT_NOTIFICATIONS);
+	return news;
 }
 
 static int timelines_read(struct xu_conn *conn, const char **reason)
@@ -191,5 +197,5 @@ int xu_timeline_poll(struct xu_conn *conn, const char **reason)
 		ret = 1;
 		xu_queue_completed(timeline->queue, timeline->read);
 	}
-	return !!ret;
+	return ret;
 }

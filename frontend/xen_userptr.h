@@ -413,16 +413,20 @@ void xu_queue_fail(struct xu_queue *queue, int err);
 void xu_queue_cancel_pending(struct xu_queue *queue, int err);
 /* The backend says that all up to @seqno ended. */
 void xu_queue_completed(struct xu_queue *queue, u64 seqno);
-/* It says that a job will end with an error. False: there is no such job. */
+/*
+ * It says that a job will end with an error. Sets @news if it had none before.
+ * False: there is no such job.
+ */
 bool xu_queue_job_error(struct xu_queue *queue, u64 seqno, int err,
-			u64 fault_va);
+			u64 fault_va, bool *news);
 
 /* timeline.c */
 int xu_timeline_alloc(struct xu_conn *conn, struct xu_queue *queue);
 void xu_timelines_free(struct xu_conn *conn, struct xu_vm *vm);
 /*
  * Read the fence page and the event page and signal. timeline_lock held.
- * 1: something was there; 0: nothing; -EPROTO: *@reason is what was wrong.
+ * 1: something new was there; 0: nothing, or what was known already;
+ * -EPROTO: *@reason is what was wrong.
  */
 int xu_timeline_poll(struct xu_conn *conn, const char **reason);
 

@@ -33,6 +33,7 @@ enum fake_job {
 	FAKE_JOB_REFUSE = 2,		/* answered INVALID */
 	FAKE_JOB_STUCK = 3,		/* until its VM goes */
 	FAKE_JOB_LOST = 4,		/* pages 1 and 2 of all objects are lost */
+	FAKE_JOB_CHATTER = 5,		/* fails, with many events that say nothing new */
 	FAKE_JOB_BAD_RSP_ID = 16,
 	FAKE_JOB_BAD_RSP_OP = 17,
 	FAKE_JOB_BAD_RSP_PROD = 18,
@@ -47,12 +48,19 @@ enum fake_job {
 #define FAKE_OBJECTS	4096U
 #define FAKE_STUCK	512U
 #define FAKE_LATE	16U
+#define FAKE_MAPS	256U
 
 struct fake_object {
 	uint32_t id;			/* 0: free */
 	uint32_t nr_pages;
 	void *map;
 	bool kept;			/* answered UNMAPPED, still mapped */
+};
+
+/* Shared pages of an ended connection, or a directory. */
+struct fake_map {
+	void *map;
+	uint32_t nr_pages;
 };
 
 struct fake_stuck {
@@ -67,6 +75,10 @@ struct fake {
 	uint32_t devid;
 	bool trim;			/* say that it takes OBJ_TRIM */
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
+	bool keep_dirs;			/* map directories, until SIGUSR1 */
+	bool reoffer;			/* close and offer again, until SIGUSR1 */
+	struct fake_map kept[FAKE_MAPS];
+	uint32_t nr_kept;
 	bool sour;			/* nothing can be destroyed, it says */
 	uint32_t sour_id;		/* the last object that was */
 	unsigned int mute;		/* operation that is not answered */
@@ -105,6 +117,10 @@ void fake_respond(struct fake *fake, const struct xen_userptrif_rsp *rsp);
 void fake_notify(struct fake *fake);
 bool fake_event_room(const struct fake *fake);
 void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt);
+/* The guest has taken every event, or does not any more. */
+void fake_events_wait(struct fake *fake);
+/* To be unmapped at SIGUSR1. False: there are too many. */
+bool fake_map_keep(struct fake *fake, void *map, uint32_t nr_pages);
 
 /* fake_op.c: one request. */
 void fake_handle(struct fake *fake, const struct xen_userptrif_req *req);

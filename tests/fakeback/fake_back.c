@@ -2,11 +2,12 @@
 /*
  * fake-back: see fake.h. The main loop and the states of xenstore.
  *
- * usage: fake-back DOMID DEVID [keep] [trim] [sour] [mute=OPERATION] [late=OPERATION]
- *        [objects=N]
+ * usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]
+ *        [mute=OPERATION] [late=OPERATION] [objects=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
- * SIGUSR1. mute: this operation gets no answer. late: the first ones are
+ * SIGUSR1. keep-dirs: directories are mapped until then. reoffer: each connection is
+ * closed, its shared pages stay mapped, and another one is offered, until then. mute: this operation gets no answer. late: the first ones are
  * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and
  * refused. sour: OBJ_DESTROY and VM_DESTROY are done and answered with an error, and
  * jobs that lose pages lose some of the last object that was destroyed. SIGTERM:
@@ -132,6 +133,10 @@ static void on_front(struct fake *fake)
 			fake_die("map the shared pages");
 		state_set(fake, XenbusStateConnected);
 		break;
+	case XenbusStateConnected:
+		if (fake->reoffer && fake->connected)
+			state_set(fake, XenbusStateClosing);
+		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
 		if (!fake->connected)
@@ -195,6 +200,7 @@ static void stop(struct fake *fake)
 
 static void on_usr1(struct fake *fake)
 {
+	fake->reoffer = false;
 	fake_unmap_kept(fake);
 	fake_answer_late(fake);
 }
@@ -244,8 +250,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	int i;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [trim] [mute=OPERATION] [late=OPERATION]\n"
-			"  [objects=N] [refuse-queries=N] [bad-queries=N]\n");
+		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]\n"
+			"  [mute=OPERATION] [late=OPERATION] [objects=N] [refuse-queries=N] [bad-queries=N]\n");
 		exit(99);
 	}
 	fake->domid = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -254,6 +260,10 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	for (i = 3; i < argc; i++) {
 		if (!strcmp(argv[i], "keep"))
 			fake->keep = true;
+		else if (!strcmp(argv[i], "keep-dirs"))
+			fake->keep_dirs = true;
+		else if (!strcmp(argv[i], "reoffer"))
+			fake->reoffer = true;
 		else if (!strcmp(argv[i], "trim"))
 			fake->trim = true;
 		else if (!strcmp(argv[i], "sour"))

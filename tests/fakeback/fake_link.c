@@ -72,8 +72,20 @@ int fake_link_open(struct fake *fake)
 	return 0;
 }
 
+bool fake_map_keep(struct fake *fake, void *map, uint32_t nr_pages)
+{
+	if (!map || fake->nr_kept == FAKE_MAPS)
+		return false;
+	fake->kept[fake->nr_kept].map = map;
+	fake->kept[fake->nr_kept].nr_pages = nr_pages;
+	fake->nr_kept++;
+	return true;
+}
+
 static void link_unmap(struct fake *fake, void *map, uint32_t nr)
 {
+	if (fake->reoffer && fake_map_keep(fake, map, nr))
+		return;
 	if (map && xengnttab_unmap(fake->gnttab, map, nr))
 		fake_die("unmap a shared page");
 }
@@ -125,6 +137,16 @@ static bool event_room_wait(struct fake *fake)
 		poll(NULL, 0, 1);
 	}
 	return fake_event_room(fake);
+}
+
+void fake_events_wait(struct fake *fake)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < EVENT_WAIT_MS &&
+	     __atomic_load_n(&fake->events->cons, __ATOMIC_ACQUIRE) !=
+	     fake->events->prod; ms++)
+		poll(NULL, 0, 1);
 }
 
 void fake_event(struct fake *fake, const struct xen_userptrif_evt *evt)

@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "fake.h"
+
+/* Of one job; Linux makes the last of them wait for about a second each. */
+#define CHATTER_ROUNDS	3U
 
 static struct fake_object *object_find(struct fake *fake, uint32_t id)
 {
@@ -38,6 +42,13 @@ void fake_unmap_kept(struct fake *fake)
 {
 	uint32_t i, pages = 0;
 
+	for (i = 0; i < fake->nr_kept; i++) {
+		if (xengnttab_unmap(fake->gnttab, fake->kept[i].map,
+				    fake->kept[i].nr_pages))
+			fake_die("unmap what was kept");
+		pages += fake->kept[i].nr_pages;
+	}
+	fake->nr_kept = 0;
 	for (i = 0; i < FAKE_OBJECTS; i++) {
 		if (!fake->object[i].map || !fake->object[i].kept)
 			continue;
@@ -73,6 +84,10 @@ static int dir_copy(struct fake *fake, uint32_t gref,
 	if (xengnttab_grant_copy(fake->gnttab, 1, &segment) ||
 	    segment.status != GNTST_okay)
 		return -1;
+	if (fake->keep_dirs)
+		fake_map_keep(fake, xengnttab_map_grant_ref(fake->gnttab,
+							    fake->domid, gref,
+							    PROT_READ), 1);
 	return 0;
 }
 
@@ -200,6 +215,51 @@ static void job_stick(struct fake *fake,
 	fake_die("too many stuck jobs");
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void event_say(struct fake *fake, const struct xen_userptrif_evt *evt)
+{
+	fake_event(fake, evt);
+	fake_notify(fake);
+	fake_events_wait(fake);
+}
+
+/* One event at a time, and none that the guest does not know already. */
+static void job_chatter(struct fake *fake, const struct xen_userptrif_exec *exec)
+{
+	struct xen_userptrif_evt lost = { .type = XENUSERPTR_EVT_LOST };
+	struct xen_userptrif_evt reset = { .type = XENUSERPTR_EVT_RESET };
+	uint64_t start;
+	uint32_t i;
+
+	lost.op.lost.obj_id = ~0U;
+	lost.op.lost.nr_pages = 1;
+	objects_lose(fake);
+	job_error(fake, exec->timeline, exec->seqno, XENUSERPTR_STATUS_IO);
+	fake_notify(fake);
+	fake_events_wait(fake);
+	start = now_ms();
+	for (i = 0; i < CHATTER_ROUNDS; i++) {
+		event_say(fake, &reset);
+		event_say(fake, &lost);
+		objects_lose(fake);
+		fake_notify(fake);
+		fake_events_wait(fake);
+		job_error(fake, exec->timeline, exec->seqno,
+			  XENUSERPTR_STATUS_IO);
+		fake_notify(fake);
+		fake_events_wait(fake);
+	}
+	printf("fake-back: chatter took %llu ms\n",
+	       (unsigned long long)(now_ms() - start));
+}
+
 static void vm_destroy(struct fake *fake, uint32_t vm_id)
 {
 	uint32_t i;
@@ -281,8 +341,10 @@ static void exec(struct fake *fake, const struct xen_userptrif_exec *exec,
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_LOST);
 	}
+	if (what == FAKE_JOB_CHATTER)
+		job_chatter(fake, exec);
 	if (what == FAKE_JOB_OK || what == FAKE_JOB_FAULT ||
-	    what == FAKE_JOB_LOST)
+	    what == FAKE_JOB_LOST || what == FAKE_JOB_CHATTER)
 		job_end(fake, exec->timeline, exec->seqno);
 	fake_respond(fake, rsp);
 }
