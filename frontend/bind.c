@@ -153,7 +153,7 @@ static int bind_alloc_pages(struct xu_bind *bind, domid_t domid, u32 nr_ops)
 	BUILD_BUG_ON(DIV_ROUND_UP(XENUSERPTR_MAX_BIND_OPS,
 				  XENUSERPTR_BIND_OPS_PER_PAGE) >
 		     XENUSERPTR_DIR_ENTRIES);
-	bind->ops = xu_kpages_create(domid, nr);
+	bind->ops = xu_kpages_create(domid, nr, true);
 	if (IS_ERR(bind->ops))
 		return PTR_ERR(no_free_ptr(bind->ops));
 	bind->dir = xu_dir_create(domid, nr);

@@ -13,6 +13,7 @@
 #include <linux/interrupt.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <xen/events.h>
 #include <xen/page.h>
 
@@ -90,51 +91,69 @@ static int conn_setup_irq(struct xu_conn *conn)
 		return err;
 	}
 	conn->irq = err;
-	err = request_threaded_irq(conn->irq, NULL, conn_irq, IRQF_ONESHOT,
-				   "xen_userptr", conn);
+	err = xu_fault() ? -ENOMEM :
+		request_threaded_irq(conn->irq, NULL, conn_irq, IRQF_ONESHOT,
+				     "xen_userptr", conn);
 	if (err) {
-		unbind_from_irqhandler(conn->irq, conn);
+		/* There is no handler: only what the irq was bound to ends. */
+		evtchn_put(conn->evtchn);
 		conn->irq = 0;
 	}
 	return err;
 }
 
+/* What the backend still maps stays ours, and counted, until it does not. */
 static void conn_teardown_pages(struct xu_conn *conn)
 {
-	xenbus_teardown_ring((void **)&conn->fence_page, 1, &conn->fence_gref);
-	xenbus_teardown_ring((void **)&conn->evt_page, 1, &conn->evt_gref);
-	xenbus_teardown_ring(&conn->ring_pages, conn->nr_ring_pages,
-			     conn->ring_gref);
+	vunmap(conn->ring_pages);
+	conn->ring_pages = NULL;
+	/* No other connection comes, and the module may be unloaded. */
+	if (READ_ONCE(conn->xd->removed))
+		xu_kpages_leave(conn->shared);
+	else
+		xu_kpages_free(conn->shared);
+	conn->shared = NULL;
+}
+
+static int conn_map_pages(struct xu_conn *conn)
+{
+	struct page *page[XU_MAX_RING_PAGES + 2];
+	u32 i;
+
+	for (i = 0; i < conn->shared->nr; i++)
+		page[i] = conn->shared->entry[i].page;
+	conn->ring_pages = xu_fault() ? NULL :
+		vmap(page, conn->shared->nr, VM_MAP, PAGE_KERNEL);
+	if (!conn->ring_pages)
+		return -ENOMEM;
+	conn->evt_page = conn->ring_pages + conn->nr_ring_pages * PAGE_SIZE;
+	conn->fence_page = (void *)conn->evt_page + PAGE_SIZE;
+	return 0;
 }
 
 static int conn_setup_pages(struct xu_conn *conn)
 {
-	struct xenbus_device *xdev = conn->xd->xdev;
 	struct xen_userptrif_sring *sring;
-	size_t size = conn->nr_ring_pages * XEN_PAGE_SIZE;
+	struct xu_kpages *shared;
 	int err;
 
-	err = xenbus_setup_ring(xdev, GFP_KERNEL, &conn->ring_pages,
-				conn->nr_ring_pages, conn->ring_gref);
-	if (err)
+	shared = xu_kpages_create(conn->domid, conn->nr_ring_pages + 2, false);
+	if (IS_ERR(shared))
+		return PTR_ERR(shared);
+	shared->conn_of = conn->xd;
+	xu_xenbus_pages_begun(conn->xd);
+	conn->shared = shared;
+	err = conn_map_pages(conn);
+	if (err) {
+		conn_teardown_pages(conn);
 		return err;
-	err = xenbus_setup_ring(xdev, GFP_KERNEL, (void **)&conn->evt_page, 1,
-				&conn->evt_gref);
-	if (err)
-		goto err_pages;
-	err = xenbus_setup_ring(xdev, GFP_KERNEL, (void **)&conn->fence_page, 1,
-				&conn->fence_gref);
-	if (err)
-		goto err_pages;
+	}
 	sring = conn->ring_pages;
 	SHARED_RING_INIT(sring);
-	FRONT_RING_INIT(&conn->ring, sring, size);
+	FRONT_RING_INIT(&conn->ring, sring, conn->nr_ring_pages * PAGE_SIZE);
 	conn->nr_slots = min_t(u32, RING_SIZE(&conn->ring),
 			       ARRAY_SIZE(conn->slot));
 	return 0;
-err_pages:
-	conn_teardown_pages(conn);
-	return err;
 }
 
 /*
@@ -152,9 +171,7 @@ static void conn_close_work(struct work_struct *work)
 	if (conn->irq)
 		unbind_from_irqhandler(conn->irq, conn);
 	conn->irq = 0;
-	mutex_lock(&conn->timeline_lock);
 	conn_teardown_pages(conn);
-	mutex_unlock(&conn->timeline_lock);
 	xu_quarantine_kick();
 	xu_xenbus_conn_closed(conn);
 	xu_conn_put(conn);
@@ -170,8 +187,8 @@ static void conn_connect_work(struct work_struct *work)
 
 struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order)
 {
-	struct xu_conn *conn = kvzalloc(sizeof(*conn), GFP_KERNEL);
-	u32 i;
+	struct xu_conn *conn = xu_fault() ? NULL :
+		kvzalloc(sizeof(*conn), GFP_KERNEL);
 	int err;
 
 	BUILD_BUG_ON(sizeof(struct xen_userptrif_req) != 64);
@@ -189,11 +206,6 @@ struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order)
 	conn->xd = xd;
 	conn->domid = xd->grants.domid;
 	conn->nr_ring_pages = 1U << ring_order;
-	/* Gref 0 is the console's: it must not be ended for what was not granted. */
-	conn->fence_gref = INVALID_GRANT_REF;
-	conn->evt_gref = INVALID_GRANT_REF;
-	for (i = 0; i < ARRAY_SIZE(conn->ring_gref); i++)
-		conn->ring_gref[i] = INVALID_GRANT_REF;
 	drm_dev_get(&xd->drm);
 	err = conn_setup_pages(conn);
 	if (err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * grant.h: what is granted to the backend: pages of programs (grant.c) and
- * pages of the kernel that the backend reads (dir.c).
+ * pages of the kernel (dir.c).
  */
 #ifndef XEN_USERPTR_GRANT_H
 #define XEN_USERPTR_GRANT_H
@@ -88,9 +88,12 @@ void xu_revocable_drain_lost(struct xu_grants *grants);
 
 /* ---- dir.c ---- */
 
-/* Zeroed kernel pages that the backend may read. */
+struct xu_device;
+
+/* Zeroed kernel pages for the backend. */
 struct xu_kpages {
 	struct list_head link;		/* in the retry list, quarantine.c */
+	struct xu_device *conn_of;	/* told when they have ended, or NULL */
 	u32 nr;
 	struct {
 		struct page *page;
@@ -99,11 +102,13 @@ struct xu_kpages {
 };
 
 /* Allocate and grant @nr pages. ERR_PTR(-ENOMEM, -ENOSPC). May sleep. */
-struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr);
+struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr, bool readonly);
 /* Free all whose grant has ended; true when nothing is left. */
 bool xu_kpages_try_free(struct xu_kpages *kpages);
 /* Free; what the backend still maps goes to the retry list. NULL is fine. */
 void xu_kpages_free(struct xu_kpages *kpages);
+/* Free; what the backend still maps is left to the kernel. */
+void xu_kpages_leave(struct xu_kpages *kpages);
 
 /* A directory with room for @nr_entries grefs, chained and granted. */
 struct xu_kpages *xu_dir_create(domid_t domid, u32 nr_entries);

@@ -134,12 +134,10 @@ struct xu_conn {
 	bool can_trim, can_discard;	/* the backend takes OBJ_TRIM, with DISCARD */
 	u32 nr_gpus;			/* of the backend, at least 1 */
 	u32 nr_ring_pages;
-	void *ring_pages;
-	grant_ref_t ring_gref[XU_MAX_RING_PAGES];
+	struct xu_kpages *shared;	/* ring, event page, fence page */
+	void *ring_pages;		/* all of them, mapped; NULL: none */
 	struct xen_userptrif_evt_page *evt_page;
-	grant_ref_t evt_gref;
 	struct xen_userptrif_fence_page *fence_page;
-	grant_ref_t fence_gref;
 	evtchn_port_t evtchn;
 	int irq;			/* 0: none */
 
@@ -554,6 +552,8 @@ struct xu_device {
 	enum xenbus_state backend_state; /* last seen; READ_ONCE */
 	enum xenbus_state handled_state; /* last acted on; state_work */
 	struct mutex state_mutex;
+	bool offer_waits;		/* state_work: for nr_mapped to fall */
+	atomic_t nr_mapped;		/* connections whose pages have not ended */
 	bool registered;		/* state_mutex: the node is there */
 	bool removed;			/* state_mutex */
 	struct xu_grants grants;
@@ -583,6 +583,9 @@ int xu_xenbus_register(void);
 void xu_xenbus_unregister(void);
 /* The shared pages of a connection are gone; called once for each. */
 void xu_xenbus_conn_closed(struct xu_conn *conn);
+/* A connection has pages, until they are free again. Any process context. */
+void xu_xenbus_pages_begun(struct xu_device *xd);
+void xu_xenbus_pages_ended(struct xu_device *xd);
 /* The backend is Connected: ask what it is and show the render node. */
 void xu_xenbus_conn_start(struct xu_conn *conn);
 

@@ -32,6 +32,9 @@ module_param(ring_page_order, uint, 0644);
 MODULE_PARM_DESC(ring_page_order,
 		 "Largest order of the request ring (default 2, at most 4)");
 
+/* Ended connections whose pages the backend may have mapped when it wants another one. */
+#define OLD_CONNS_MAX	8
+
 /* The connection whatever its state, with a reference, or NULL. */
 static struct xu_conn *conn_get_any(struct xu_device *xd)
 {
@@ -43,6 +46,20 @@ static struct xu_conn *conn_get_any(struct xu_device *xd)
 		kref_get(&conn->ref);
 	spin_unlock(&xd->conn_lock);
 	return conn;
+}
+
+void xu_xenbus_pages_begun(struct xu_device *xd)
+{
+	drm_dev_get(&xd->drm);
+	atomic_inc(&xd->nr_mapped);
+}
+
+/* The offer of another one may wait for that. */
+void xu_xenbus_pages_ended(struct xu_device *xd)
+{
+	atomic_dec(&xd->nr_mapped);
+	queue_work(xu_release_wq, &xd->state_work);
+	drm_dev_put(&xd->drm);
 }
 
 /* Break the connection and wait until this guest has let go of it. */
@@ -124,6 +141,7 @@ static bool backend_speaks(struct xenbus_device *xdev, unsigned int version)
 	return found;
 }
 
+/* The event page and the fence page stand behind the pages of the ring. */
 static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
 			const struct xu_conn *conn)
 {
@@ -140,7 +158,7 @@ static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
 	for (i = 0; i < conn->nr_ring_pages && !err; i++) {
 		snprintf(key, sizeof(key), XENUSERPTR_FIELD_RING_REF "%u", i);
 		err = xenbus_printf(t, xdev->nodename, key, "%u",
-				    conn->ring_gref[i]);
+				    conn->shared->entry[i].gref);
 	}
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
@@ -149,11 +167,11 @@ static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
 				    XENUSERPTR_FIELD_EVT_RING_REF, "%u",
-				    conn->evt_gref);
+				    conn->shared->entry[i].gref);
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
 				    XENUSERPTR_FIELD_FENCE_REF, "%u",
-				    conn->fence_gref);
+				    conn->shared->entry[i + 1].gref);
 	return err;
 }
 
@@ -212,6 +230,21 @@ static int conn_offer(struct xu_device *xd)
 	return err;
 }
 
+/*
+ * A backend could take all memory and grants by connection after connection. The end
+ * of the pages of an old one runs the work again.
+ */
+static bool device_may_offer(struct xu_device *xd)
+{
+	xd->offer_waits = atomic_read(&xd->nr_mapped) >= OLD_CONNS_MAX;
+	if (!xd->offer_waits)
+		return true;
+	xu_quarantine_kick();
+	pr_warn_ratelimited("xen_userptr: no new connection: domain %u still has the pages of %d old ones mapped\n",
+			    xd->grants.domid, OLD_CONNS_MAX);
+	return false;
+}
+
 /* The backend waits for an offer. An old connection is dropped first. */
 static void device_offer(struct xu_device *xd)
 {
@@ -221,6 +254,8 @@ static void device_offer(struct xu_device *xd)
 	device_disconnect(xd);
 	if (xdev->state != XenbusStateInitialising)
 		xenbus_switch_state(xdev, XenbusStateClosed);
+	if (!device_may_offer(xd))
+		return;
 	if (!backend_speaks(xdev, XENUSERPTR_PROTOCOL_VERSION)) {
 		xenbus_dev_fatal(xdev, -EPROTO,
 				 "the backend does not speak version %u",
@@ -295,7 +330,10 @@ static void device_state_work(struct work_struct *work)
 
 	if (state != xd->handled_state) {
 		xd->handled_state = state;
+		xd->offer_waits = false;
 		device_follow(xd, state);
+	} else if (xd->offer_waits) {
+		device_offer(xd);
 	}
 	if (device_has_lost_conn(xd))
 		device_close(xd);
@@ -332,7 +370,7 @@ static void xu_remove(struct xenbus_device *xdev)
 
 	disable_work_sync(&xd->state_work);
 	mutex_lock(&xd->state_mutex);
-	xd->removed = true;
+	WRITE_ONCE(xd->removed, true);
 	mutex_unlock(&xd->state_mutex);
 	device_disconnect(xd);
 	if (xd->registered)
