@@ -73,6 +73,8 @@ static irqreturn_t conn_irq(int irq, void *data)
 		xu_conn_violation(conn, "%s", reason);
 	any = xu_ring_drain(conn) || ret > 0;
 	dma_fence_end_signalling(cookie);
+	if (!any)
+		xu_count(conn->xd, XU_STAT_SPURIOUS);
 	xen_irq_lateeoi(irq, any ? 0 : XEN_EOI_FLAG_SPURIOUS);
 	return IRQ_HANDLED;
 }

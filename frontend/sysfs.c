@@ -28,6 +28,7 @@ static DEVICE_ATTR_RO(name)
 STAT_ATTR(requests, XU_STAT_REQUESTS);
 STAT_ATTR(notifications, XU_STAT_NOTIFICATIONS);
 STAT_ATTR(interrupts, XU_STAT_INTERRUPTS);
+STAT_ATTR(spurious_interrupts, XU_STAT_SPURIOUS);
 STAT_ATTR(jobs, XU_STAT_JOBS);
 STAT_ATTR(job_errors, XU_STAT_JOB_ERRORS);
 STAT_ATTR(gpu_resets, XU_STAT_GPU_RESETS);
@@ -103,6 +104,7 @@ static struct attribute *xu_attrs[] = {
 	&dev_attr_requests.attr,
 	&dev_attr_notifications.attr,
 	&dev_attr_interrupts.attr,
+	&dev_attr_spurious_interrupts.attr,
 	&dev_attr_jobs.attr,
 	&dev_attr_job_errors.attr,
 	&dev_attr_gpu_resets.attr,
