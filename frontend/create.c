@@ -127,7 +127,7 @@ static int object_create(struct xu_object *obj, u32 *error_range)
 
 /*
  * On failure the object is let go; what the backend never saw is back when
- * this returns.
+ * this returns, unless too many ends of this user's objects wait for its memory.
  */
 static int create_once(struct xu_conn *conn, struct drm_file *file,
 		       struct drm_xen_userptr_create *args,

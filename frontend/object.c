@@ -292,12 +292,18 @@ bool xu_object_try_end(struct xu_object *obj)
 	return true;
 }
 
-/* Pages that were never granted go first; then the directory, then grants. */
+/*
+ * Pages that were never granted go first; then the directory, then grants. An object
+ * that has no turn to wait for its program's memory comes back here when it has one.
+ */
 static void object_end_work(struct work_struct *work)
 {
 	struct xu_object *obj = container_of(work, struct xu_object, end_work);
 
+	if (!xu_user_wait_or_park(obj))
+		return;
 	xu_object_unwatch(obj);
+	xu_user_wait_end(obj->user);
 	xu_object_compact(obj);
 	if (obj->nr_pinned > obj->nr_granted)
 		unpin_user_pages(obj->pages + obj->nr_granted,

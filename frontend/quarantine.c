@@ -37,7 +37,8 @@ struct xu_user {
 	unsigned int refs;		/* users_lock */
 	atomic_long_t releasing;
 	atomic_long_t quarantined;
-	atomic_t waiting;
+	unsigned int waiting;		/* users_lock: works, at most USER_WAITS */
+	struct list_head parked;	/* users_lock: objects that may not wait yet */
 };
 
 static LIST_HEAD(users);
@@ -60,14 +61,51 @@ static DECLARE_DELAYED_WORK(quarantine_work, quarantine_work_fn);
  */
 #define USER_WAITS	8
 
-bool xu_user_wait_begin(struct xu_user *user)
+/* Lock held. */
+static bool user_may_wait(struct xu_user *user)
 {
-	return atomic_add_unless(&user->waiting, 1, USER_WAITS);
+	if (user->waiting == USER_WAITS)
+		return false;
+	user->waiting++;
+	return true;
 }
 
+bool xu_user_wait_begin(struct xu_user *user)
+{
+	bool may;
+
+	spin_lock(&users_lock);
+	may = user_may_wait(user);
+	spin_unlock(&users_lock);
+	return may;
+}
+
+bool xu_user_wait_or_park(struct xu_object *obj)
+{
+	bool may;
+
+	spin_lock(&users_lock);
+	may = user_may_wait(obj->user);
+	if (!may)
+		list_add_tail(&obj->retry_link, &obj->user->parked);
+	spin_unlock(&users_lock);
+	return may;
+}
+
+/* Objects are only parked while others wait, each of which takes one out here. */
 void xu_user_wait_end(struct xu_user *user)
 {
-	atomic_dec(&user->waiting);
+	struct xu_object *obj;
+
+	spin_lock(&users_lock);
+	user->waiting--;
+	obj = list_first_entry_or_null(&user->parked, struct xu_object,
+				       retry_link);
+	if (obj) {
+		list_del_init(&obj->retry_link);
+		queue_work(xu_object_wq, &obj->end_work);
+	}
+	spin_unlock(&users_lock);
 }
 
 static struct xu_user *user_find(kuid_t uid)
@@ -90,6 +128,7 @@ struct xu_user *xu_user_get(kuid_t uid)
 	user = user_find(uid);
 	if (!user && made) {
 		made->uid = uid;
+		INIT_LIST_HEAD(&made->parked);
 		list_add(&made->link, &users);
 		swap(user, made);
 	}

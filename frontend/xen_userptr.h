@@ -256,7 +256,7 @@ struct xu_object {
 	struct xu_user *user;
 	bool quarantined;		/* was given to quarantine.c */
 	u32 nr_quarantined;		/* counted in user */
-	struct list_head retry_link;	/* in the retry list, quarantine.c */
+	struct list_head retry_link;	/* parked, or in the retry list: quarantine.c */
 	struct work_struct end_work;
 	struct work_struct release_work;
 };
@@ -326,6 +326,8 @@ struct xu_user *xu_user_get(kuid_t uid);
 void xu_user_put(struct xu_user *user);
 /* May one more work wait for something that the user's program can put off? */
 bool xu_user_wait_begin(struct xu_user *user);
+/* The same for end_work of an object, which is queued again later if it may not. */
+bool xu_user_wait_or_park(struct xu_object *obj);
 void xu_user_wait_end(struct xu_user *user);
 /* -EBUSY when this user has too many pages that do not end. Killable. */
 int xu_user_check_cap(struct xu_user *user);
