@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "fake.h"
 
-/* Of one job; Linux makes the last of them wait for about a second each. */
+/* Of one job, with four events each. */
 #define CHATTER_ROUNDS	3U
 
 static struct fake_object *object_find(struct fake *fake, uint32_t id)
@@ -215,17 +214,8 @@ static void job_stick(struct fake *fake,
 	fake_die("too many stuck jobs");
 }
 
-static uint64_t now_ms(void)
+static void events_told(struct fake *fake)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void event_say(struct fake *fake, const struct xen_userptrif_evt *evt)
-{
-	fake_event(fake, evt);
 	fake_notify(fake);
 	fake_events_wait(fake);
 }
@@ -235,29 +225,24 @@ static void job_chatter(struct fake *fake, const struct xen_userptrif_exec *exec
 {
 	struct xen_userptrif_evt lost = { .type = XENUSERPTR_EVT_LOST };
 	struct xen_userptrif_evt reset = { .type = XENUSERPTR_EVT_RESET };
-	uint64_t start;
 	uint32_t i;
 
 	lost.op.lost.obj_id = ~0U;
 	lost.op.lost.nr_pages = 1;
 	objects_lose(fake);
 	job_error(fake, exec->timeline, exec->seqno, XENUSERPTR_STATUS_IO);
-	fake_notify(fake);
-	fake_events_wait(fake);
-	start = now_ms();
+	events_told(fake);
 	for (i = 0; i < CHATTER_ROUNDS; i++) {
-		event_say(fake, &reset);
-		event_say(fake, &lost);
+		fake_event(fake, &reset);
+		events_told(fake);
+		fake_event(fake, &lost);
+		events_told(fake);
 		objects_lose(fake);
-		fake_notify(fake);
-		fake_events_wait(fake);
+		events_told(fake);
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_IO);
-		fake_notify(fake);
-		fake_events_wait(fake);
+		events_told(fake);
 	}
-	printf("fake-back: chatter took %llu ms\n",
-	       (unsigned long long)(now_ms() - start));
 }
 
 static void vm_destroy(struct fake *fake, uint32_t vm_id)
