@@ -109,11 +109,13 @@ static void conn_teardown_pages(struct xu_conn *conn)
 {
 	vunmap(conn->ring_pages);
 	conn->ring_pages = NULL;
-	/* No other connection comes, and the module may be unloaded. */
-	if (READ_ONCE(conn->xd->removed))
+	/* No other connection comes, or the module is being unloaded. */
+	if (READ_ONCE(conn->xd->removed) || !try_module_get(THIS_MODULE)) {
 		xu_kpages_leave(conn->shared);
-	else
+	} else {
 		xu_kpages_free(conn->shared);
+		module_put(THIS_MODULE);
+	}
 	conn->shared = NULL;
 }
 

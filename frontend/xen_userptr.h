@@ -555,7 +555,7 @@ struct xu_device {
 	enum xenbus_state backend_state; /* last seen; READ_ONCE */
 	enum xenbus_state handled_state; /* last acted on; state_work */
 	struct mutex state_mutex;
-	bool offer_waits;		/* state_work: for nr_mapped to fall */
+	bool offer_waits;		/* for nr_mapped to fall; READ_ONCE */
 	atomic_t nr_mapped;		/* connections whose pages have not ended */
 	bool registered;		/* state_mutex: the node is there */
 	bool removed;			/* state_mutex */

@@ -58,7 +58,10 @@ void xu_xenbus_pages_begun(struct xu_device *xd)
 void xu_xenbus_pages_ended(struct xu_device *xd)
 {
 	atomic_dec(&xd->nr_mapped);
-	queue_work(xu_release_wq, &xd->state_work);
+	/* Counted before it is asked who waits; device_may_offer() has the other one. */
+	smp_mb__after_atomic();
+	if (READ_ONCE(xd->offer_waits))
+		queue_work(xu_release_wq, &xd->state_work);
 	drm_dev_put(&xd->drm);
 }
 
@@ -236,9 +239,13 @@ static int conn_offer(struct xu_device *xd)
  */
 static bool device_may_offer(struct xu_device *xd)
 {
-	xd->offer_waits = atomic_read(&xd->nr_mapped) >= OLD_CONNS_MAX;
-	if (!xd->offer_waits)
+	WRITE_ONCE(xd->offer_waits, true);
+	/* Whose pages end later sees it, whose ended before is not counted. */
+	smp_mb();
+	if (atomic_read(&xd->nr_mapped) < OLD_CONNS_MAX) {
+		WRITE_ONCE(xd->offer_waits, false);
 		return true;
+	}
 	xu_quarantine_kick();
 	pr_warn_ratelimited("xen_userptr: no new connection: domain %u still has the pages of %d old ones mapped\n",
 			    xd->grants.domid, OLD_CONNS_MAX);
@@ -330,9 +337,9 @@ static void device_state_work(struct work_struct *work)
 
 	if (state != xd->handled_state) {
 		xd->handled_state = state;
-		xd->offer_waits = false;
+		WRITE_ONCE(xd->offer_waits, false);
 		device_follow(xd, state);
-	} else if (xd->offer_waits) {
+	} else if (READ_ONCE(xd->offer_waits)) {
 		device_offer(xd);
 	}
 	if (device_has_lost_conn(xd))
@@ -385,12 +392,18 @@ static void xu_remove(struct xenbus_device *xdev)
  */
 static int xu_suspend(struct xenbus_device *xdev)
 {
-	struct xu_conn *conn = xu_conn_get_ready(dev_get_drvdata(&xdev->dev));
+	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
+	struct xu_conn *conn = xu_conn_get_ready(xd);
 	struct xen_userptrif_req pkt = {
 		.operation = XENUSERPTR_OP_QUIESCE,
 	};
 	int err;
 
+	/*
+	 * All old pages end with a restore, and an offer in the midst of that would
+	 * go to the backend of before. The next state of a backend brings another.
+	 */
+	WRITE_ONCE(xd->offer_waits, false);
 	if (!conn)
 		return 0;
 	err = xu_ring_call(conn, &pkt, NULL,

@@ -41,6 +41,12 @@ void broker_retry(struct broker *broker, int error)
 {
 	int enabled = SD_EVENT_OFF;
 
+	/* The library has closed the connection and opens no other. */
+	if (error == -EBADF) {
+		log_err("xenstore is gone");
+		sd_event_exit(broker->loop, -EIO);
+		return;
+	}
 	/* Who fails meanwhile does not put it off. */
 	sd_event_source_get_enabled(broker->retry, &enabled);
 	if (enabled != SD_EVENT_OFF)
@@ -74,7 +80,8 @@ static int broker_add(struct broker *broker, uint32_t domid, uint32_t devid)
 	if (!ret && !xs_watch(broker->xs, path, device->token))
 		ret = errno ? -errno : -EIO;
 	if (ret) {
-		log_err("%u.%u: cannot watch the frontend", domid, devid);
+		if (log_limit_take(&broker->log, clock_us()))
+			log_err("%u.%u: cannot watch the frontend", domid, devid);
 		device_leave(device);
 		return ret;
 	}
@@ -97,7 +104,7 @@ static int broker_check_node(struct broker *broker, uint32_t domid,
 	snprintf(want, sizeof(want), "/local/domain/%u/device/userptr/%u",
 		 domid, devid);
 	ret = store_read(broker->xs, back, "frontend", front, sizeof(front));
-	if (store_has_failed(ret))
+	if (store_has_failed(ret) || ret == -EACCES)
 		return ret;
 	return ret || strcmp(front, want) ? -ENOENT : 0;
 }
@@ -199,7 +206,10 @@ static void broker_check_domains(struct broker *broker)
 		errno = 0;
 		if (xs_is_domain_introduced(broker->xs, device->domid))
 			continue;
-		if (errno)
+		/* Only domain 0 may ask: what the domain's own nodes say counts. */
+		if (errno == EACCES)
+			device->is_stale = true;
+		else if (errno)
 			error = -errno;
 		else
 			device_forget(device);
@@ -269,10 +279,7 @@ static int broker_on_store(sd_event_source *source, int fd, uint32_t revents,
 
 	(void)source;
 	(void)fd;
-	if (revents & (EPOLLHUP | EPOLLERR)) {
-		log_err("xenstore is gone");
-		return sd_event_exit(broker->loop, -EIO);
-	}
+	(void)revents;
 	for (i = 0; i < BROKER_WATCHES; i++) {
 		watch = xs_check_watch(broker->xs);
 		if (!watch)

@@ -57,6 +57,8 @@ static int device_write(struct device *device, const struct store_item *items,
 /* The store has failed: nothing is known that it was to say, so nothing ends for it. */
 static void device_retry(struct device *device, int error)
 {
+	log_debug("%u.%u: the store has failed: %s", device->domid,
+		  device->devid, strerror(-error));
 	device->is_stale = true;
 	broker_retry(device->broker, error);
 }

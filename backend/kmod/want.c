@@ -249,8 +249,8 @@ struct back_overdue {
 };
 
 /*
- * It goes to the end of the line. True: that was the last look; it begins anew, in
- * case that the want cannot be helped.
+ * It goes to the end of the line. True: that was the last look; its limit begins anew,
+ * in case that the want cannot be helped.
  */
 static bool back_want_look(struct back_binding *binding, struct back_want *want,
 			   unsigned long now, struct back_overdue *overdue)
@@ -271,7 +271,11 @@ static bool back_want_look(struct back_binding *binding, struct back_want *want,
 		.is_idle = want->looks < back_want_most_looks(),
 		.calls = calls,
 	};
-	back_want_begin(binding, want);
+	/* The longer limit goes on: a call may come in between, again and again. */
+	if (overdue->is_idle)
+		want->idle_looks = 0;
+	else
+		back_want_begin(binding, want);
 	return true;
 }
 

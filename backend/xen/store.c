@@ -46,6 +46,11 @@ bool store_has_failed(int ret)
 	case ERANGE:
 	case EEXIST:
 	case EPROTONOSUPPORT:
+	/*
+	 * Who is not domain 0 may not look where a domain was, nor at what a guest
+	 * hides: an answer, as lasting as any.
+	 */
+	case EACCES:
 		return false;
 	default:
 		return true;
@@ -55,7 +60,8 @@ bool store_has_failed(int ret)
 /* Why there is no answer, in no words that are said of a node's text. */
 static int store_error(void)
 {
-	return errno == ENOENT || store_has_failed(-errno) ? -errno : -EIO;
+	return errno == ENOENT || errno == EACCES || store_has_failed(-errno) ?
+	       -errno : -EIO;
 }
 
 int store_read(struct xs_handle *xs, const char *dir, const char *key,

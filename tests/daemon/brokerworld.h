@@ -38,7 +38,8 @@ uint64_t back_state(uint32_t domid);
 /* A watch with this token, and all that follows. */
 void watch_fires(const char *token);
 void run_loop(void);
-/* Until the store is asked again of itself. */
+/* Is it going to be asked again of itself? Until it is. */
+bool retries(void);
 void wait_for_retry(void);
 bool has_ended(void);
 

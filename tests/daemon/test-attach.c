@@ -136,7 +136,7 @@ static void number_of_a_hidden_domain(void **state)
 	uint32_t domid = 0;
 
 	(void)state;
-	fake_store_deny("/local/domain/9");
+	fake_store_deny("/local/domain/9", EACCES);
 	assert_int_equal(ctl_find_domain(&ctl, "9", &domid), 0);
 	assert_int_equal(domid, 9);
 	assert_int_equal(ctl_find_domain(&ctl, "7", &domid), 0);

@@ -64,7 +64,7 @@ static void a_state_that_cannot_be_read(void **state)
 {
 	(void)state;
 	connect_guest(DOMID);
-	fake_store_deny(front_path(DOMID, "state"));
+	fake_store_deny(front_path(DOMID, "state"), EIO);
 	watch_fires(device_of(DOMID)->token);
 	assert_lives(DOMID);
 	front_set(DOMID, "state", "5");
@@ -74,6 +74,21 @@ static void a_state_that_cannot_be_read(void **state)
 	assert_int_equal(world.stopped, 1);
 	assert_int_equal(state_of(DOMID), DEV_STOPPING);
 	assert_int_equal(back_state(DOMID), XB_CLOSING);
+}
+
+/*
+ * In a domain that is not domain 0 a frontend that has gone may not be looked at, nor what
+ * a guest hides: both are answers, as lasting as any.
+ */
+static void a_state_that_may_not_be_read(void **state)
+{
+	(void)state;
+	connect_guest(DOMID);
+	fake_store_deny(front_path(DOMID, "state"), EACCES);
+	watch_fires(device_of(DOMID)->token);
+	assert_int_equal(world.stopped, 1);
+	assert_int_equal(state_of(DOMID), DEV_STOPPING);
+	assert_false(retries());
 }
 
 static void nodes_that_cannot_be_read(void **state)
@@ -86,7 +101,7 @@ static void nodes_that_cannot_be_read(void **state)
 	connect_guest(DOMID);
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		snprintf(path, sizeof(path), ROOT "/%u/0/%s", DOMID, keys[i]);
-		fake_store_deny(path);
+		fake_store_deny(path, i & 1 ? EACCES : EIO);
 		watch_fires("backend");
 		assert_lives(DOMID);
 	}
@@ -132,6 +147,33 @@ static void a_domain_that_cannot_be_asked_for(void **state)
 	wait_for_retry();
 	assert_null(device_of(DOMID));
 	assert_int_equal(world.killed, 1);
+}
+
+/* Nor may such a domain ask who lives: what the frontend's node says counts. */
+static void a_domain_that_may_not_be_asked_for(void **state)
+{
+	(void)state;
+	connect_guest(DOMID);
+	connect_guest(OTHER);
+	world.domain_error = EACCES;
+	watch_fires("release");
+	assert_lives(DOMID);
+	assert_false(retries());
+	fake_store_deny(front_path(DOMID, "state"), EACCES);
+	watch_fires("release");
+	assert_int_equal(state_of(DOMID), DEV_STOPPING);
+	assert_int_equal(state_of(OTHER), DEV_CONNECTED);
+}
+
+/* The library opens no other connection: a new broker does. */
+static void the_store_is_gone(void **state)
+{
+	(void)state;
+	connect_guest(DOMID);
+	fake_store_deny(front_path(DOMID, "state"), EBADF);
+	watch_fires(device_of(DOMID)->token);
+	assert_true(has_ended());
+	assert_int_equal(world.killed, 0);
 }
 
 /* ---- a device that is taken away ---- */
@@ -314,6 +356,9 @@ int main(void)
 		TEST(no_failure_ends_a_worker),
 		TEST(each_failure_is_made_up_for),
 		TEST(a_state_that_cannot_be_read),
+		TEST(a_state_that_may_not_be_read),
+		TEST(a_domain_that_may_not_be_asked_for),
+		TEST(the_store_is_gone),
 		TEST(nodes_that_cannot_be_read),
 		TEST(directories_that_cannot_be_read),
 		TEST(a_domain_that_cannot_be_asked_for),

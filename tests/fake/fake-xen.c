@@ -20,7 +20,7 @@ struct fake_node {
 	char path[256];
 	char value[256];
 	unsigned int len;
-	bool denied;
+	int error;	/* of who reads it, or 0 */
 };
 
 static struct fake_node fake_nodes[FAKE_NODES];
@@ -57,14 +57,14 @@ void fake_store_set(const char *path, const char *value, int len)
 	memcpy(fake_nodes[slot].value, value, fake_nodes[slot].len);
 }
 
-void fake_store_deny(const char *path)
+void fake_store_deny(const char *path, int error)
 {
 	unsigned int i;
 
 	fake_store_set(path, "", 0);
 	for (i = 0; i < FAKE_NODES; i++)
 		if (!strcmp(fake_nodes[i].path, path))
-			fake_nodes[i].denied = true;
+			fake_nodes[i].error = error;
 }
 
 void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
@@ -86,8 +86,8 @@ void *xs_read(struct xs_handle *xs, xs_transaction_t txn, const char *path,
 		errno = ENOENT;
 		return NULL;
 	}
-	if (fake_nodes[i].denied) {
-		errno = EACCES;
+	if (fake_nodes[i].error) {
+		errno = fake_nodes[i].error;
 		return NULL;
 	}
 	copy = calloc(1, fake_nodes[i].len + 1);

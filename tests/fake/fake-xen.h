@@ -15,8 +15,8 @@
 void fake_store_set(const char *path, const char *value, int len);
 void fake_store_clear(void);
 
-/** fake_store_deny() - a node that may not be read */
-void fake_store_deny(const char *path);
+/** fake_store_deny() - a node that cannot be read, for this reason: EACCES, EIO */
+void fake_store_deny(const char *path, int error);
 
 /** fake_store_conflict() - the next @times commits find a conflict */
 void fake_store_conflict(unsigned int times);
