@@ -92,7 +92,7 @@ DT_LIBS_sandbox := -lsystemd -lseccomp -lcap-ng
 # dt-variant(name, compiler, flags)
 define dt-variant
 $(DT_BUILD)/$(1)/test-%: $(DT_DIR)/test-%.c $(DT_FAKES) $(DAEMON_HDRS) \
-		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.* $(DT_DIR)/brokerworld.* $(DT_DIR)/process.*) $(DAEMON_SRCS) \
+		$(wildcard tests/fake/*.h tools/userptrctl/*.[ch]) $(DT_DIR)/cm.h $(wildcard $(DT_DIR)/moverworld.* $(DT_DIR)/brokerworld.* $(DT_DIR)/process.* $(DT_DIR)/moverdrain.h) $(DAEMON_SRCS) \
 		$(CORE_SRCS) $(CORE_HDRS) | check-unit-deps daemon-deps
 	@mkdir -p $$(@D)
 	@$(2) $$(DT_CFLAGS) $(3) -o $$@ $$< $$(DT_SRCS_$$*) $$(DT_FAKES) \

@@ -19,6 +19,7 @@
 #include "fake-xen.h"
 #include "ipc.h"
 #include "migrator.h"
+#include "moverdrain.h"
 #include "route.h"
 #include "work.h"
 
@@ -141,28 +142,10 @@ static int setup(void **state)
 	return 0;
 }
 
-/* What the mover has done. */
-static void pump_mover(void)
-{
-	struct pollfd pollfd = { .fd = w->m.thread.done_fd, .events = POLLIN };
-
-	assert_int_equal(poll(&pollfd, 1, 10000), 1);
-	assert_int_equal(migrator_on_mover(&w->m), 0);
-}
-
-/* All that it has to do: a sign of life comes behind that. */
-static void mover_end(void)
-{
-	w->m.is_alive_sent = true;
-	assert_int_equal(migrator_submit_alive(&w->m, GREF(0)), 0);
-	while (w->m.is_alive_sent)
-		pump_mover();
-}
-
 static int teardown(void **state)
 {
 	(void)state;
-	mover_end();
+	mover_drain(&w->m);
 	helper_stop(&w->helper);
 	helper_stop(&w->m.thread);
 	grefs_fini(&w->m.grefs);
@@ -430,7 +413,7 @@ static void come_home(uint32_t obj)
 
 	assert_int_equal(migrator_move(&w->m, slot, 0, 1, MIG_PLACE_RAM), 0);
 	while (!mig_idle(w->m.engine))
-		pump_mover();
+		mover_pump(&w->m);
 }
 
 /* Each one is told when all is home, and not before. */
@@ -448,7 +431,7 @@ static void test_quiesced_twice(void **state)
 	ring_push(&w->ring);
 	assert_int_equal(w->front.sring->rsp_prod, first);
 	while (!mig_idle(w->m.engine))
-		pump_mover();
+		mover_pump(&w->m);
 	assert_answered();
 	call(&req);
 }
@@ -459,7 +442,7 @@ static uint32_t destroy(uint32_t obj)
 
 	req.op.obj_destroy.obj_id = obj;
 	assert_int_equal(request_run(&req), 0);
-	pump_mover();
+	mover_pump(&w->m);
 	assert_int_equal(pump(), 0);
 	ring_push(&w->ring);
 	if (w->front.rsp_cons == w->front.sring->rsp_prod)
@@ -480,7 +463,7 @@ static void test_not_forgotten(void **state)
 	call_create(1, GREF(0), 1);
 	leave(1);
 	come_home(1);
-	mover_end();
+	mover_drain(&w->m);
 	places = fake_gpu.places;
 	fake_gpu.keeps_places = true;
 	assert_int_equal(destroy(1), XENUSERPTR_STATUS_IO);

@@ -6,7 +6,6 @@
 #include "cm.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 #include "fake-gpu.h"
 #include "fake-xen.h"
 #include "module.h"
+#include "moverdrain.h"
 #include "worker.h"
 
 #define OBJ	5U
@@ -205,25 +205,12 @@ static int setup(void **state)
 	return 0;
 }
 
-/* All that the mover has to do: a sign of life comes behind that. */
-static void mover_end(struct migrator *m)
-{
-	struct pollfd pollfd = { .fd = m->thread.done_fd, .events = POLLIN };
-
-	m->is_alive_sent = true;
-	assert_int_equal(migrator_submit_alive(m, GREF), 0);
-	while (m->is_alive_sent) {
-		assert_int_equal(poll(&pollfd, 1, 10000), 1);
-		assert_int_equal(migrator_on_mover(m), 0);
-	}
-}
-
 static int teardown(void **state)
 {
 	struct migrator *m = &worker.migrator;
 
 	(void)state;
-	mover_end(m);
+	mover_drain(m);
 	helper_stop(&worker.helper);
 	helper_stop(&m->thread);
 	sd_event_source_unref(worker.again);

@@ -18,14 +18,11 @@
  *   discard PAGES        register, bind, MADV_DONTNEED, EXEC must say ESTALE
  *   partly PAGES         the same without a change of the pages
  *   lost                 contents get lost; those who asked are told
- *   churn OBJECTS        let objects go while threads keep discarding the memory,
- *                        print "let go", and discard for ever
  *
  * Exit code: 0 as expected, 1 not, 99 could not try.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,37 +376,6 @@ static int do_lost(void)
 	       next_is(other, 0, -ENODEV, 0, 0);
 }
 
-#define CHURN_PAGES	16384U
-#define CHURN_THREADS	4
-
-/* There is always one that has begun to discard and not ended. */
-static void *churn(void *memory)
-{
-	for (;;)
-		madvise(memory, CHURN_PAGES * XUPTR_PAGE_SIZE, MADV_DONTNEED);
-	return NULL;
-}
-
-static int __attribute__((noreturn)) do_churn(size_t objects)
-{
-	char *memory = mmap(NULL, CHURN_PAGES * XUPTR_PAGE_SIZE,
-			    PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pthread_t thread;
-	size_t i;
-
-	if (memory == MAP_FAILED)
-		must("mmap", -errno);
-	for (i = 0; i < objects; i++)
-		pages_register(memory + i * XUPTR_PAGE_SIZE, 1);
-	for (i = 0; i < CHURN_THREADS; i++)
-		must("thread", -pthread_create(&thread, NULL, churn, memory));
-	xuptr_close(device);
-	puts("let go");
-	for (;;)
-		pause();
-}
-
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -444,8 +410,6 @@ int main(int argc, char **argv)
 		return do_discard(first, 0);
 	if (!strcmp(what, "lost"))
 		return do_lost();
-	if (!strcmp(what, "churn"))
-		do_churn(first);
 	fprintf(stderr, "front-guest: no command %s\n", what);
 	return 99;
 }
