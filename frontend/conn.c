@@ -97,7 +97,7 @@ static int conn_setup_irq(struct xu_conn *conn)
 		request_threaded_irq(conn->irq, NULL, conn_irq, IRQF_ONESHOT,
 				     "xen_userptr", conn);
 	if (err) {
-		/* There is no handler: only what the irq was bound to ends. */
+		/* There is no handler, so unbind_from_irqhandler() would warn. */
 		evtchn_put(conn->evtchn);
 		conn->irq = 0;
 	}
@@ -109,7 +109,7 @@ static void conn_teardown_pages(struct xu_conn *conn)
 {
 	vunmap(conn->ring_pages);
 	conn->ring_pages = NULL;
-	/* No other connection comes, or the module is being unloaded. */
+	/* A device or module that goes has nothing left that would try again. */
 	if (READ_ONCE(conn->xd->removed) || !try_module_get(THIS_MODULE)) {
 		xu_kpages_leave(conn->shared);
 	} else {

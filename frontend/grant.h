@@ -101,7 +101,10 @@ struct xu_kpages {
 	} entry[] __counted_by(nr);
 };
 
-/* Allocate and grant @nr pages. ERR_PTR(-ENOMEM, -ENOSPC). May sleep. */
+/*
+ * Allocate and grant @nr pages. @readonly: of a request, which leave the reserve of
+ * grants alone. ERR_PTR(-ENOMEM, -ENOSPC). May sleep.
+ */
 struct xu_kpages *xu_kpages_create(domid_t domid, u32 nr, bool readonly);
 /* Free all whose grant has ended; true when nothing is left. */
 bool xu_kpages_try_free(struct xu_kpages *kpages);

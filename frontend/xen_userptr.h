@@ -18,9 +18,9 @@
  * under which something is.
  *
  *   xu_device.state_mutex    connect, disconnect, registration of the node
+ *   xu_grants.lock           (mutex) which page has which gref; allocates
  *   xu_vm.lock               (mutex) creation and end of queues
  *   xu_conn.timeline_lock    (mutex) fence page, event page, timelines
- *   xu_grants.lock           (mutex) which page has which gref
  *   xu_vm.state_lock         (spin) state of a VM
  *   xu_queue.lock            (spin) lists of jobs
  *   xu_object.lock           (spin) state of an object
@@ -558,7 +558,7 @@ struct xu_device {
 	bool offer_waits;		/* for nr_mapped to fall; READ_ONCE */
 	atomic_t nr_mapped;		/* connections whose pages have not ended */
 	bool registered;		/* state_mutex: the node is there */
-	bool removed;			/* state_mutex */
+	bool removed;			/* state_mutex; else READ_ONCE */
 	struct xu_grants grants;
 	atomic_t nr_releasing;		/* objects between release and GONE */
 	wait_queue_head_t release_wait;

@@ -32,7 +32,7 @@ module_param(ring_page_order, uint, 0644);
 MODULE_PARM_DESC(ring_page_order,
 		 "Largest order of the request ring (default 2, at most 4)");
 
-/* Ended connections whose pages the backend may have mapped when it wants another one. */
+/* With the pages of so many old connections mapped the backend gets no new one. */
 #define OLD_CONNS_MAX	8
 
 /* The connection whatever its state, with a reference, or NULL. */
@@ -58,7 +58,7 @@ void xu_xenbus_pages_begun(struct xu_device *xd)
 void xu_xenbus_pages_ended(struct xu_device *xd)
 {
 	atomic_dec(&xd->nr_mapped);
-	/* Counted before it is asked who waits; device_may_offer() has the other one. */
+	/* device_may_offer() has the other one: it sees the count, or we that it waits. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(xd->offer_waits))
 		queue_work(xu_release_wq, &xd->state_work);
@@ -240,7 +240,7 @@ static int conn_offer(struct xu_device *xd)
 static bool device_may_offer(struct xu_device *xd)
 {
 	WRITE_ONCE(xd->offer_waits, true);
-	/* Whose pages end later sees it, whose ended before is not counted. */
+	/* xu_xenbus_pages_ended() has the other one. */
 	smp_mb();
 	if (atomic_read(&xd->nr_mapped) < OLD_CONNS_MAX) {
 		WRITE_ONCE(xd->offer_waits, false);
@@ -401,7 +401,8 @@ static int xu_suspend(struct xenbus_device *xdev)
 
 	/*
 	 * All old pages end with a restore, and an offer in the midst of that would
-	 * go to the backend of before. The next state of a backend brings another.
+	 * go to the backend of before. The next state of a backend brings another,
+	 * also to a guest that goes on.
 	 */
 	WRITE_ONCE(xd->offer_waits, false);
 	if (!conn)

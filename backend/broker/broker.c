@@ -206,7 +206,7 @@ static void broker_check_domains(struct broker *broker)
 		errno = 0;
 		if (xs_is_domain_introduced(broker->xs, device->domid))
 			continue;
-		/* Only domain 0 may ask: what the domain's own nodes say counts. */
+		/* Only domain 0 may ask; the frontend's node cannot be read any more. */
 		if (errno == EACCES)
 			device->is_stale = true;
 		else if (errno)

@@ -3,8 +3,8 @@
  * The control socket: root's tools ask for moves, policies and pictures. A
  * request is passed on to the worker of the device, and its answer back; one
  * at a time for each device, in the order in which they came. The broker waits for
- * neither. Who hangs up makes room for the next one, whatever his request has come to:
- * by their tags an answer that comes too late is told from the next one's.
+ * neither. Who hangs up makes room for the next one, even if the worker has his request:
+ * its late answer has another tag, and is dropped.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -136,7 +136,7 @@ extern const struct chunk_step chunk_steps[CHUNK_NR_STATES][CHUNK_NR_EVENTS];
 const char *chunk_event_name(uint32_t event);
 const char *chunk_action_name(uint32_t action);
 
-/* Which list of LIST_DUE: somebody waits for it, or not; held copies. */
+/* The lists of LIST_DUE: ops that somebody waits for, others; copies that are held, alike. */
 enum chunk_due {
 	DUE_URGENT,
 	DUE_SOON,
@@ -397,7 +397,7 @@ void chunk_due_hurry(struct mig *mig, uint32_t slot);
 bool chunk_due_emit(struct mig *mig, enum chunk_due due, struct mig_op *op);
 /* Those that are not held. */
 uint32_t chunk_due_nr(const struct mig *mig);
-/* If it was a copy by a GPU: a held one is due. */
+/* Its op has ended, or is given up: if a GPU copied, a copy that is held is due. */
 void chunk_copy_ended(struct mig *mig, struct chunk *chunk);
 /* Those that are held will not be done. */
 void chunk_copies_fail(struct mig *mig);

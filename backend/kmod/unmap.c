@@ -151,7 +151,7 @@ static bool back_fence_await(struct back_object *object)
 
 	dma_resv_iter_begin(&at, &object->resv, DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_for_each_fence_unlocked(&at, fence) {
-		/* Else it has signalled since it was looked at. */
+		/* It fails if the fence has signalled since: then the next one. */
 		if (!dma_fence_add_callback(fence, &object->fence_cb,
 					    back_fence_signalled)) {
 			object->fence = dma_fence_get(fence);

@@ -244,13 +244,13 @@ void back_want_requeue(struct back_binding *binding,
 struct back_overdue {
 	u32 gref;
 	u32 events;
-	bool is_idle;		/* nobody has made a call */
-	unsigned int calls;	/* then: of the binding */
+	bool is_idle;		/* for want of calls, not at the longer limit */
+	unsigned int calls;	/* of the binding, when that was found */
 };
 
 /*
- * It goes to the end of the line. True: that was the last look; its limit begins anew,
- * in case that the want cannot be helped.
+ * It goes to the end of the line. True: that was the last look. Its limit begins anew,
+ * in case that the want cannot be helped: the longer one only when it has passed.
  */
 static bool back_want_look(struct back_binding *binding, struct back_want *want,
 			   unsigned long now, struct back_overdue *overdue)
@@ -271,7 +271,6 @@ static bool back_want_look(struct back_binding *binding, struct back_want *want,
 		.is_idle = want->looks < back_want_most_looks(),
 		.calls = calls,
 	};
-	/* The longer limit goes on: a call may come in between, again and again. */
 	if (overdue->is_idle)
 		want->idle_looks = 0;
 	else

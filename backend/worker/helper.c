@@ -27,7 +27,7 @@ static void work_list_put(struct work_list *list, struct work *work)
 	list->last = &work->next;
 }
 
-/* Behind the last one that it must not pass. */
+/* Behind the last piece that it may not overtake. */
 static void work_list_insert(struct work_list *list, struct work *work)
 {
 	struct work **at, **behind = &list->first;

@@ -26,7 +26,7 @@ enum work_kind {
 struct move;
 struct work;
 
-/* May it get before this one that waits to be run? Called with the lock held. */
+/* May @work overtake @queued, which does not run yet? Called with the lock held. */
 typedef bool (*work_passes)(const struct work *work,
 			    const struct work *queued);
 

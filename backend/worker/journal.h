@@ -24,7 +24,7 @@ struct journal_head;
 struct journal_redo;
 struct journal_object;
 
-/* Handles: the mover's thread; the rest: the event loop's. */
+/* Handles: the mover's thread, but journal_trim(); the rest: the event loop's. */
 struct journal {
 	int fd;
 	struct journal_head *head;	/* start of the mapping */

@@ -261,7 +261,8 @@ static int feed_stopped(struct migrator *m, const struct mig_op *op,
 		.status = status,
 	};
 
-	PROBE2(mig_stopped, op->vm, op->id);
+	if (status == MIG_OK)
+		PROBE2(mig_stopped, op->vm, op->id);
 	return m->vms >> op->vm & 1 ? migrator_feed(m, &ev) : 0;
 }
 

@@ -231,7 +231,7 @@ static void on_alias(void *context, enum grefs_side side, uint32_t obj,
 	*run = (struct core_span){ obj, page, 1 };
 }
 
-/* What was found so far. */
+/* Feeds the runs that are not fed yet. */
 static int aliases_end(struct migrator *m)
 {
 	unsigned int side;

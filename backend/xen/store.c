@@ -57,7 +57,7 @@ bool store_has_failed(int ret)
 	}
 }
 
-/* Why there is no answer, in no words that are said of a node's text. */
+/* -errno of a read that failed, but -EIO for what would say that the text is wrong. */
 static int store_error(void)
 {
 	return errno == ENOENT || errno == EACCES || store_has_failed(-errno) ?
