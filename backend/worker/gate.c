@@ -308,16 +308,11 @@ static uint32_t map_spans(const struct migrator *m, const struct core_op *op,
 static int map_aliases(struct migrator *m, const struct core_span *spans,
 		       uint32_t nr)
 {
-	struct mig_event ev = { .type = MIG_EV_ALIAS };
 	uint32_t i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < nr; i++) {
-		ev.obj = spans[i].obj;
-		ev.first = spans[i].first;
-		ev.nr = spans[i].nr;
-		ret = migrator_feed(m, &ev);
-	}
+	for (i = 0; !ret && i < nr; i++)
+		ret = migrator_alias(m, &spans[i]);
 	return ret;
 }
 
@@ -518,19 +513,13 @@ static int span_uses(struct migrator *m, uint32_t vm,
 static int span_trimmed(struct migrator *m, const struct core_span *span)
 {
 	uint32_t *grefs = work_grefs(m->env, span->obj) + span->first;
-	struct mig_event ev = {
-		.type = MIG_EV_ALIAS,
-		.obj = span->obj,
-		.first = span->first,
-		.nr = span->nr,
-	};
 	int ret = 0;
 
 	grefs_remove(&m->grefs, grefs, span->nr);
 	memset(grefs, 0, span->nr * sizeof(*grefs));
 	if (m->journal)
 		ret = journal_trim(m->journal, span->obj, span->first, span->nr);
-	return ret ? ret : migrator_feed(m, &ev);
+	return ret ? ret : migrator_alias(m, span);
 }
 
 static int gate_let_go(struct migrator *m, const struct gate *gate)

@@ -301,30 +301,24 @@ int journal_add(struct journal *journal, uint32_t obj, const uint32_t *grefs,
 	return 0;
 }
 
+/* A hole reads as zeroes. */
 int journal_trim(struct journal *journal, uint32_t obj, uint32_t first,
 		 uint32_t nr)
 {
-	struct journal_page *pages = calloc(nr, sizeof(*pages));
-	int ret;
-
-	if (!pages)
-		return -ENOMEM;
-	ret = pages_move(journal, octets_write, pages, nr * sizeof(*pages),
-			 page_at(journal, obj, first));
-	free(pages);
-	return ret;
+	return fallocate(journal->fd,
+			 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 page_at(journal, obj, first),
+			 (off_t)(nr * sizeof(struct journal_page))) < 0 ?
+	       -errno : 0;
 }
 
 void journal_del(struct journal *journal, uint32_t obj)
 {
 	uint32_t nr = atomic_exchange(&journal->objects[obj].nr, 0);
 
-	if (!nr)
-		return;
 	/* Memory that stays used is all that a failure costs. */
-	(void)fallocate(journal->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			page_at(journal, obj, 0),
-			(off_t)(nr * sizeof(struct journal_page)));
+	if (nr)
+		(void)journal_trim(journal, obj, 0, nr);
 }
 
 void journal_set_ram(struct journal *journal, uint32_t obj, uint32_t handle)

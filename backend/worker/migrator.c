@@ -200,7 +200,7 @@ int migrator_lost(struct migrator *m, uint32_t gref)
 
 /* ---- what the core does ---- */
 
-static int alias_feed(struct migrator *m, const struct core_span *run)
+int migrator_alias(struct migrator *m, const struct core_span *run)
 {
 	struct mig_event ev = {
 		.type = MIG_EV_ALIAS,
@@ -225,7 +225,7 @@ static void on_alias(void *context, enum grefs_side side, uint32_t obj,
 		run->nr++;
 		return;
 	}
-	ret = alias_feed(m, run);
+	ret = migrator_alias(m, run);
 	if (ret)
 		m->error = ret;
 	*run = (struct core_span){ obj, page, 1 };
@@ -239,7 +239,7 @@ static int aliases_end(struct migrator *m)
 
 	for (side = 0; side < GREFS_NR_SIDES; side++) {
 		if (!ret)
-			ret = alias_feed(m, &m->alias[side]);
+			ret = migrator_alias(m, &m->alias[side]);
 		m->alias[side].nr = 0;
 	}
 	return ret;

@@ -164,6 +164,8 @@ int migrator_feed(struct migrator *m, struct mig_event *ev);
 /* Of the whole object, wherever they are; 0: the engine does not know it. */
 uint32_t migrator_pages(const struct migrator *m, uint32_t obj);
 int migrator_perform(struct migrator *m, const struct mig_op *op);
+/* These pages stay home from now on; none, or an unknown object: nothing is done. */
+int migrator_alias(struct migrator *m, const struct core_span *run);
 /* The engine forgets the VM, if it knows it. */
 int migrator_vm_closed(struct migrator *m, uint32_t vm);
 int gate_op(struct migrator *m, const struct core_op *op);

@@ -100,6 +100,14 @@ static void test_sizes(void **state)
 	close(fd);
 }
 
+static void grefs_make(uint32_t grefs[PAGES])
+{
+	uint32_t i;
+
+	for (i = 0; i < PAGES; i++)
+		grefs[i] = 1000 + i;
+}
+
 /* Pages that the guest has back are named no more: their grefs may be another's. */
 static void test_trimmed(void **state)
 {
@@ -109,8 +117,7 @@ static void test_trimmed(void **state)
 
 	(void)state;
 	journal_make(&journal);
-	for (i = 0; i < PAGES; i++)
-		grefs[i] = 1000 + i;
+	grefs_make(grefs);
 	assert_int_equal(journal_add(&journal, 3, grefs, PAGES), 0);
 	assert_int_equal(journal_trim(&journal, 3, 5, 7), 0);
 	assert_int_equal(journal_pages(&journal, 3, &pages, &nr), 0);
@@ -130,8 +137,7 @@ static void test_objects(void **state)
 
 	(void)state;
 	journal_make(&journal);
-	for (i = 0; i < PAGES; i++)
-		grefs[i] = 1000 + i;
+	grefs_make(grefs);
 	assert_int_equal(journal_pages(&journal, 3, &pages, &nr), -ENOENT);
 	assert_int_equal(journal_add(&journal, 3, grefs, PAGES), 0);
 	assert_int_equal(journal_set_vram(&journal, 3, 512, 77), 0);
