@@ -28,7 +28,13 @@ struct xu_conn *xu_conn_get_ready(struct xu_device *xd)
 
 	spin_lock(&xd->conn_lock);
 	conn = xd->conn;
-	if (conn && conn->ready && !READ_ONCE(conn->broken))
+	/*
+	 * Without an other end the guest was restored and its device was not there: nobody
+	 * told us, and who has the number of the backend of before is a stranger. A device
+	 * that goes has broken its connection, and waits for this lock before xdev goes.
+	 */
+	if (conn && conn->ready && !READ_ONCE(conn->broken) &&
+	    READ_ONCE(xd->xdev->otherend))
 		kref_get(&conn->ref);
 	else
 		conn = NULL;
@@ -325,7 +331,7 @@ static int conn_query_one(struct xu_conn *conn, u32 what,
 		.op.query.what = what,
 	};
 
-	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT);
+	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT, NULL);
 }
 
 static bool device_sane(const struct xen_userptrif_rsp_device *untrusted_dev)

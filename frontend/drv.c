@@ -7,6 +7,7 @@
  * fences and pages in quarantine keep the module loaded by themselves.
  */
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include <drm/drm_ioctl.h>
@@ -210,6 +211,8 @@ static void __exit xu_exit(void)
 	destroy_workqueue(xu_object_wq);
 	destroy_workqueue(xu_release_wq);
 	rcu_barrier();
+	/* Who dropped our last reference did so from our code, and may not be out of it. */
+	synchronize_rcu_tasks();
 }
 
 module_init(xu_init);

@@ -7,7 +7,9 @@
  * shared by all objects of the device that contain it. Every user of a gref
  * holds a pin of its own, so a page whose gref has other users may lose one
  * pin at any time; the last pin goes only after the hypervisor has accepted
- * the end of the grant. Locking: xu_grants.lock.
+ * the end of the grant. A restored guest has another grant table: what it had
+ * granted is granted anew for who asks for it, and else only ends. Locking:
+ * xu_grants.lock.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -18,6 +20,9 @@
 #define GREFS_PER_CALL		16384U
 #define GREF_RESERVE_MAX	16384U
 #define GRANTS_PER_LOCK		512U
+
+/* Granted before a restore: its gref is still ours, and grants nothing. */
+#define GRANT_OLD		XA_MARK_0
 
 static unsigned int grant_reserve = 2048;
 module_param(grant_reserve, uint, 0644);
@@ -63,6 +68,20 @@ void xu_grants_fini(struct xu_grants *grants)
 	mutex_destroy(&grants->lock);
 }
 
+void xu_grants_restored(struct xu_grants *grants, domid_t domid)
+{
+	unsigned long pfn;
+	void *entry;
+	int i;
+
+	mutex_lock(&grants->lock);
+	grants->domid = domid;
+	for (i = 0; i < ARRAY_SIZE(grants->table); i++)
+		xa_for_each(&grants->table[i], pfn, entry)
+			xa_set_mark(&grants->table[i], pfn, GRANT_OLD);
+	mutex_unlock(&grants->lock);
+}
+
 /*
  * The number of free grefs is not visible, so the reserve is proved by
  * taking it along. It goes back before anything else happens, because disk
@@ -88,14 +107,64 @@ int xu_grefs_alloc(u32 count, grant_ref_t *head)
 	return 0;
 }
 
+static bool grant_stands(struct xarray *table, unsigned long pfn, void *entry)
+{
+	return entry && !xa_get_mark(table, pfn, GRANT_OLD);
+}
+
 static u32 grants_count_new(struct xarray *table, struct page **pages,
 			    u32 count)
 {
 	u32 i, nr_new = 0;
 
-	for (i = 0; i < count; i++)
-		nr_new += !xa_load(table, page_to_pfn(pages[i]));
+	for (i = 0; i < count; i++) {
+		unsigned long pfn = page_to_pfn(pages[i]);
+
+		nr_new += !grant_stands(table, pfn, xa_load(table, pfn));
+	}
 	return nr_new;
+}
+
+/* A host may also resume a guest where it was, with all its grants: they end first. */
+static bool grant_end_old(struct xu_grants *grants, struct page *page,
+			  grant_ref_t gref)
+{
+	xu_revocable_flush(grants);
+	xu_revocable_withdraw(grants, page, gref);
+	xu_revocable_flush(grants);
+	if (!gnttab_try_end_foreign_access(gref))
+		return false;
+	atomic_long_dec(&grants->nr_grefs);
+	return true;
+}
+
+/* @entry is NULL or old; the users of an old one are users of the new one. */
+static int grant_new(struct xu_grants *grants, struct page *page,
+		     bool readonly, void *entry, grant_ref_t *head, u32 *gref)
+{
+	struct xarray *table = &grants->table[readonly];
+	unsigned long pfn = page_to_pfn(page);
+	u32 users = entry ? entry_users(entry) : 0;
+	int err;
+
+	if (xu_fault())
+		return -ENOMEM;
+	if (entry && !grant_end_old(grants, page, entry_gref(entry)))
+		return -EBUSY;
+	*gref = gnttab_claim_grant_reference(head);
+	/* In the place of an old one this needs no memory. */
+	err = xa_err(xa_store(table, pfn, entry_make(*gref, users + 1),
+			      GFP_KERNEL));
+	if (err) {
+		gnttab_release_grant_reference(head, *gref);
+		return err;
+	}
+	xa_clear_mark(table, pfn, GRANT_OLD);
+	gnttab_page_grant_foreign_access_ref_one(*gref, grants->domid, page,
+						 readonly);
+	xu_revocable_allow(grants, page, *gref, readonly);
+	atomic_long_inc(&grants->nr_grefs);
+	return 0;
 }
 
 /*
@@ -108,27 +177,14 @@ static int grant_get(struct xu_grants *grants, struct page *page,
 	struct xarray *table = &grants->table[readonly];
 	unsigned long pfn = page_to_pfn(page);
 	void *entry = xa_load(table, pfn);
-	int err;
 
-	if (entry) {
-		*gref = entry_gref(entry);
-		if (entry_users(entry) >= S32_MAX >> 2)
-			return -EOVERFLOW;
-		xa_store(table, pfn, entry_make(*gref, entry_users(entry) + 1),
-			 GFP_KERNEL);
-		return 0;
-	}
-	*gref = gnttab_claim_grant_reference(head);
-	err = xu_fault() ? -ENOMEM :
-		xa_err(xa_store(table, pfn, entry_make(*gref, 1), GFP_KERNEL));
-	if (err) {
-		gnttab_release_grant_reference(head, *gref);
-		return err;
-	}
-	gnttab_page_grant_foreign_access_ref_one(*gref, grants->domid, page,
-						 readonly);
-	xu_revocable_allow(grants, page, *gref, readonly);
-	atomic_long_inc(&grants->nr_grefs);
+	if (entry && entry_users(entry) >= S32_MAX >> 2)
+		return -EOVERFLOW;
+	if (!grant_stands(table, pfn, entry))
+		return grant_new(grants, page, readonly, entry, head, gref);
+	*gref = entry_gref(entry);
+	xa_store(table, pfn, entry_make(*gref, entry_users(entry) + 1),
+		 GFP_KERNEL);
 	return 0;
 }
 

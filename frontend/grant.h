@@ -22,7 +22,7 @@
 struct xu_grants {
 	struct mutex lock;
 	struct xarray table[2];		/* [readonly], by page frame number */
-	domid_t domid;
+	domid_t domid;			/* of the backend; lock */
 	bool opt_in;			/* of new grefs: revocable.c */
 	struct xu_allow *allow;		/* NULL: nothing was ever opted in */
 	atomic_long_t nr_grefs;
@@ -32,6 +32,8 @@ struct xu_grants {
 
 void xu_grants_init(struct xu_grants *grants, domid_t domid);
 void xu_grants_fini(struct xu_grants *grants);
+/* The grant table is another one, and so may be the backend. May sleep. */
+void xu_grants_restored(struct xu_grants *grants, domid_t domid);
 
 /*
  * Take @count grefs out of the free ones so that the reserve for disk and
@@ -42,7 +44,7 @@ int xu_grefs_alloc(u32 count, grant_ref_t *head);
 /*
  * Grant @count pinned pages, at most 16384; each page that has a gref of
  * this access mode already keeps it and gets one user more. Writes the grefs
- * to @grefs. On failure (-ENOSPC, -ENOMEM) the first @done pages are granted
+ * to @grefs. On failure (-ENOSPC, -ENOMEM, -EBUSY) the first @done pages are granted
  * and wait for xu_grants_put(). May sleep.
  */
 int xu_grants_get(struct xu_grants *grants, struct page **pages, u32 count,

@@ -14,7 +14,7 @@ static int info_query(struct xu_conn *conn, u32 what,
 		.op.query.what = what,
 	};
 
-	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT);
+	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT, NULL);
 }
 
 static u64 info_features(u32 wire)
@@ -130,7 +130,7 @@ int xu_advise_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	pkt.op.advise.advice = args->advice;
 	pkt.op.advise.offset = args->offset;
 	pkt.op.advise.length = args->length;
-	err = xu_ring_call(obj->conn, &pkt, NULL, MAX_SCHEDULE_TIMEOUT);
+	err = xu_ring_call(obj->conn, &pkt, NULL, MAX_SCHEDULE_TIMEOUT, NULL);
 put:
 	drm_gem_object_put(gem);
 	return err;

@@ -205,8 +205,28 @@ static void ring_call_done(struct xu_req *req, int err,
 	kref_put(&call->ref, ring_call_free);
 }
 
+/* As wait_for_completion_killable_timeout(), but for @check. */
+static long ring_call_wait(struct xu_conn *conn, struct ring_call *call,
+			   unsigned long timeout,
+			   void (*check)(struct xu_conn *conn))
+{
+	unsigned long slice;
+	long left;
+
+	for (;;) {
+		slice = check ? min_t(unsigned long, timeout, HZ) : timeout;
+		left = wait_for_completion_killable_timeout(&call->answered,
+							    slice);
+		timeout -= slice;
+		if (left || !timeout)
+			return left;
+		check(conn);
+	}
+}
+
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
-		 struct xen_userptrif_rsp *rsp, unsigned long timeout)
+		 struct xen_userptrif_rsp *rsp, unsigned long timeout,
+		 void (*check)(struct xu_conn *conn))
 {
 	struct ring_call *call = xu_fault() ? NULL :
 		kzalloc(sizeof(*call), GFP_KERNEL);
@@ -225,7 +245,7 @@ int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
 		kref_put(&call->ref, ring_call_free);
 		goto put;
 	}
-	left = wait_for_completion_killable_timeout(&call->answered, timeout);
+	left = ring_call_wait(conn, call, timeout, check);
 	if (left > 0)
 		err = call->err;
 	else

@@ -77,7 +77,8 @@ static const char *event_lost(struct xu_conn *conn,
 			      const struct xen_userptrif_evt_lost *untrusted,
 			      bool *news)
 {
-	u32 first = untrusted->first_page, nr = untrusted->nr_pages;
+	u64 untrusted_first = untrusted->first_page;
+	u32 untrusted_nr = untrusted->nr_pages, first, nr;
 	struct xu_object *obj;
 
 	xa_lock(&conn->objs);
@@ -86,10 +87,13 @@ static const char *event_lost(struct xu_conn *conn,
 		xa_unlock(&conn->objs);
 		return NULL; /* its destruction was answered meanwhile */
 	}
-	if (first >= obj->nr_pages || nr > obj->nr_pages - first) {
+	if (untrusted_first >= obj->nr_pages ||
+	    untrusted_nr > obj->nr_pages - untrusted_first) {
 		xa_unlock(&conn->objs);
 		return "a lost event outside of the object";
 	}
+	first = untrusted_first;
+	nr = untrusted_nr;
 	*news |= find_next_zero_bit(obj->lost, first + nr, first) < first + nr;
 	obj->lost_pages += nr;
 	bitmap_set(obj->lost, first, nr);

@@ -97,12 +97,13 @@ struct xu_req {
 int xu_ring_submit(struct xu_conn *conn, struct xu_req *req);
 
 /*
- * Send @pkt and wait for the answer, killable, at most @timeout jiffies
- * (MAX_SCHEDULE_TIMEOUT: for ever). -EINTR: the process is dying, -ETIMEDOUT;
- * the answer will be dropped then. @rsp may be NULL.
+ * Send @pkt and wait for the answer, killable, at most @timeout jiffies (MAX_SCHEDULE_TIMEOUT:
+ * for ever). -EINTR: the process is dying, -ETIMEDOUT; the answer will be dropped then. @rsp may
+ * be NULL. @check, or NULL, is called every second and may break the connection.
  */
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
-		 struct xen_userptrif_rsp *rsp, unsigned long timeout);
+		 struct xen_userptrif_rsp *rsp, unsigned long timeout,
+		 void (*check)(struct xu_conn *conn));
 
 /* Take all responses. False: nothing was there. */
 bool xu_ring_drain(struct xu_conn *conn);

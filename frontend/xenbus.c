@@ -11,6 +11,7 @@
  * state, and remove the device. So we never write it, and leave it while
  * xenwatch, which does that comparison, waits for us.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -346,6 +347,39 @@ static void device_state_work(struct work_struct *work)
 		device_close(xd);
 }
 
+static bool backend_is_away(enum xenbus_state backend)
+{
+	switch (backend) {
+	case XenbusStateUnknown:
+	case XenbusStateClosing:
+	case XenbusStateClosed:
+		return true;
+	case XenbusStateInitialising:
+	case XenbusStateInitWait:
+	case XenbusStateInitialised:
+	case XenbusStateConnected:
+	case XenbusStateReconfiguring:
+	case XenbusStateReconfigured:
+		break;
+	}
+	return false;
+}
+
+/*
+ * Who reclaims memory may wait for our fences, and the work for memory, if it needs
+ * a new thread. So the fences end in the thread that runs anyway, which allocates
+ * nothing for it.
+ */
+static void device_break(struct xu_device *xd)
+{
+	struct xu_conn *conn = conn_get_any(xd);
+
+	if (!conn)
+		return;
+	xu_conn_break(conn, -ENODEV);
+	xu_conn_put(conn);
+}
+
 static void xu_otherend_changed(struct xenbus_device *xdev,
 				enum xenbus_state backend_state)
 {
@@ -353,6 +387,8 @@ static void xu_otherend_changed(struct xenbus_device *xdev,
 
 	trace_xen_userptr_backend_state(xdev->otherend_id, backend_state);
 	WRITE_ONCE(xd->backend_state, backend_state);
+	if (backend_is_away(backend_state))
+		device_break(xd);
 	queue_work(xu_release_wq, &xd->state_work);
 	/* There is no connection yet: this waits for nothing but xenstored. */
 	if (xdev->state == XenbusStateInitialising)
@@ -384,6 +420,55 @@ static void xu_remove(struct xenbus_device *xdev)
 		drm_dev_unplug(&xd->drm);
 }
 
+/* Not xenbus_read_driver_state(), which takes other arguments since 7.0. */
+static enum xenbus_state suspend_read_state(struct xenbus_device *xdev)
+{
+	return xenbus_read_unsigned(xdev->otherend, "state",
+				    XenbusStateUnknown);
+}
+
+/* A suspend runs in xenwatch, so that what the backend says is not heard meanwhile. */
+static void suspend_check(struct xu_conn *conn)
+{
+	if (backend_is_away(suspend_read_state(conn->xd->xdev)))
+		xu_conn_break(conn, -ENODEV);
+}
+
+static void suspend_quiesce(struct xu_conn *conn, unsigned long timeout)
+{
+	struct xen_userptrif_req pkt = {
+		.operation = XENUSERPTR_OP_QUIESCE,
+	};
+	int err;
+
+	err = xu_ring_call(conn, &pkt, NULL, timeout, suspend_check);
+	if (err)
+		dev_warn(&conn->xd->xdev->dev,
+			 "data may be lost by the suspend: %d\n", err);
+	if (READ_ONCE(conn->broken))
+		flush_work(&conn->close_work);
+}
+
+/* Of a worker that died the backend brings the data home, and says Closing until then. */
+static void suspend_wait_closing(struct xenbus_device *xdev, unsigned long end)
+{
+	while (suspend_read_state(xdev) == XenbusStateClosing &&
+	       time_before(jiffies, end))
+		msleep(100);
+}
+
+/*
+ * All old pages end with a restore, and an offer in the midst of that would go to the
+ * backend of before, whose path xenbus frees then. So what has begun ends now. The
+ * next state of a backend brings another, also to a guest that goes on.
+ */
+static void suspend_offers(struct xu_device *xd)
+{
+	flush_work(&xd->state_work);
+	WRITE_ONCE(xd->offer_waits, false);
+	flush_work(&xd->state_work);
+}
+
 /*
  * Before the guest is saved or migrated the host brings all data home. The
  * connection stays: if the guest goes on, so do the programs; if it is
@@ -393,36 +478,33 @@ static void xu_remove(struct xenbus_device *xdev)
 static int xu_suspend(struct xenbus_device *xdev)
 {
 	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
+	unsigned long timeout = min(READ_ONCE(quiesce_timeout), 3600U) * HZ;
+	unsigned long end = jiffies + timeout;
 	struct xu_conn *conn = xu_conn_get_ready(xd);
-	struct xen_userptrif_req pkt = {
-		.operation = XENUSERPTR_OP_QUIESCE,
-	};
-	int err;
 
-	/*
-	 * All old pages end with a restore, and an offer in the midst of that would
-	 * go to the backend of before. The next state of a backend brings another,
-	 * also to a guest that goes on.
-	 */
-	WRITE_ONCE(xd->offer_waits, false);
-	if (!conn)
-		return 0;
-	err = xu_ring_call(conn, &pkt, NULL,
-			   min(READ_ONCE(quiesce_timeout), 3600U) * HZ);
-	if (err)
-		dev_warn(&xdev->dev, "data may be lost by the suspend: %d\n",
-			 err);
-	xu_conn_put(conn);
+	if (conn) {
+		suspend_quiesce(conn, timeout);
+		xu_conn_put(conn);
+	}
+	suspend_wait_closing(xdev, end);
+	suspend_offers(xd);
 	return 0;
 }
 
-/* After a restore nothing of the old connection is left on the other side. */
+/*
+ * After a restore nothing of the old connection is left on the other side, which may
+ * be another domain. Who has the old one's number must not be granted anything, so
+ * that is first. The watch of the other end, which comes next, tells its state.
+ */
 static int xu_resume(struct xenbus_device *xdev)
 {
 	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
 
-	device_disconnect(xd);
+	xu_grants_restored(&xd->grants, xdev->otherend_id);
+	cancel_work_sync(&xd->state_work);
+	WRITE_ONCE(xd->backend_state, XenbusStateUnknown);
 	xd->handled_state = XenbusStateUnknown;
+	device_disconnect(xd);
 	return 0;
 }
 

@@ -273,7 +273,7 @@ struct drm_xen_userptr_exec {
  * struct drm_xen_userptr_advise - where the data of an object should live
  *
  * A hint, except NEVER_MOVE. Errors: -EINVAL, -ENOENT, -EOPNOTSUPP (the
- * backend does not migrate), -ENODEV.
+ * backend does not migrate), -ESTALE (nothing of the memory is left), -ENODEV.
  */
 struct drm_xen_userptr_advise {
 	/** @handle: GEM handle */

@@ -249,7 +249,8 @@ int xuptr_fence_wait(struct xuptr_device *device, uint32_t syncobj,
 /**
  * xuptr_advise() - say where data of an object should live
  *
- * A hint, except NEVER_MOVE. Errors: -EINVAL, -ENOENT, -EOPNOTSUPP, -ENODEV.
+ * A hint, except NEVER_MOVE. Errors: -EINVAL, -ENOENT, -EOPNOTSUPP, -ESTALE
+ * (nothing of the memory is left), -ENODEV.
  */
 int xuptr_advise(struct xuptr_device *device, uint32_t object, uint32_t advice,
 		 uint64_t offset, uint64_t length);

@@ -43,6 +43,7 @@ enum fake_job {
 	FAKE_JOB_BAD_EVT_TYPE = 22,
 	FAKE_JOB_BAD_FENCE_AHEAD = 23,
 	FAKE_JOB_BAD_FENCE_BACK = 24,
+	FAKE_JOB_BAD_EVT_PAGE = 25,	/* beyond 32 bits, whose low ones would do */
 };
 
 #define FAKE_OBJECTS	4096U

@@ -8,7 +8,7 @@
 #include "fake.h"
 
 /* Of one job, with four events each. */
-#define CHATTER_ROUNDS	3U
+#define CHATTER_ROUNDS	4U
 
 static struct fake_object *object_find(struct fake *fake, uint32_t id)
 {
@@ -170,12 +170,12 @@ static void job_error(struct fake *fake, uint32_t timeline, uint64_t seqno,
 	fake_event(fake, &evt);
 }
 
-static void objects_lose(struct fake *fake)
+static void objects_lose(struct fake *fake, uint64_t first_page)
 {
 	struct xen_userptrif_evt evt = { .type = XENUSERPTR_EVT_LOST };
 	uint32_t i;
 
-	evt.op.lost.first_page = 1;
+	evt.op.lost.first_page = first_page;
 	evt.op.lost.nr_pages = 2;
 	for (i = 0; i < FAKE_OBJECTS; i++) {
 		if (!fake->object[i].id || fake->object[i].kept ||
@@ -229,7 +229,7 @@ static void job_chatter(struct fake *fake, const struct xen_userptrif_exec *exec
 
 	lost.op.lost.obj_id = ~0U;
 	lost.op.lost.nr_pages = 1;
-	objects_lose(fake);
+	objects_lose(fake, 1);
 	job_error(fake, exec->timeline, exec->seqno, XENUSERPTR_STATUS_IO);
 	events_told(fake);
 	for (i = 0; i < CHATTER_ROUNDS; i++) {
@@ -237,7 +237,7 @@ static void job_chatter(struct fake *fake, const struct xen_userptrif_exec *exec
 		events_told(fake);
 		fake_event(fake, &lost);
 		events_told(fake);
-		objects_lose(fake);
+		objects_lose(fake, 1);
 		events_told(fake);
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_IO);
@@ -301,6 +301,9 @@ static void job_violate(struct fake *fake,
 	case FAKE_JOB_BAD_FENCE_BACK:
 		fake->fences->seqno[exec->timeline] = 0;
 		break;
+	case FAKE_JOB_BAD_EVT_PAGE:
+		objects_lose(fake, (1ULL << 32) + 1);
+		break;
 	}
 	fake_notify(fake);
 }
@@ -322,7 +325,7 @@ static void exec(struct fake *fake, const struct xen_userptrif_exec *exec,
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_GPU_FAULT);
 	if (what == FAKE_JOB_LOST) {
-		objects_lose(fake);
+		objects_lose(fake, 1);
 		job_error(fake, exec->timeline, exec->seqno,
 			  XENUSERPTR_STATUS_LOST);
 	}
@@ -379,8 +382,10 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 		.id = req->id, .operation = req->operation,
 	};
 
-	if (fake->mute == req->operation)
+	if (fake->mute == req->operation) {
+		printf("fake-back: no answer to operation %u\n", req->operation);
 		return;
+	}
 	if (fake->late & 1u << req->operation && fake->nr_late < FAKE_LATE) {
 		fake->late_req[fake->nr_late++] = *req;
 		return;
