@@ -31,6 +31,16 @@
 #define BROKER_LOG_WINDOW_US	60000000U
 #define BROKER_LOG_BURST	5U
 
+/*
+ * For a rescuer. The CPU reads the memory of a GPU slowly, and chunks that go together
+ * arrive late, but not a step in this time is a hang. After as long the module answers
+ * wants itself (want_limit_ms). What a rescuer says of its steps may be its guest's words.
+ */
+#define BROKER_RESCUE_US	60000000U
+#define BROKER_RESCUE_MAX_US	600000000U
+/* For systemd, on top. */
+#define BROKER_SLACK_US	10000000U
+
 void broker_look(struct broker *broker)
 {
 	broker->is_stale = true;
@@ -361,6 +371,13 @@ void broker_end_step(struct broker *broker)
 	sd_event_exit(broker->loop, 0);
 }
 
+void broker_needs_time(const struct broker *broker, uint64_t usec)
+{
+	if (broker->is_ending)
+		sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%llu",
+			   (unsigned long long)(usec + BROKER_SLACK_US));
+}
+
 /* Who asks twice does not want to wait. */
 static int broker_on_end(sd_event_source *source,
 			 const struct signalfd_siginfo *info, void *context)
@@ -404,6 +421,8 @@ int broker_init(struct broker *broker)
 {
 	int ret;
 
+	broker->rescue_us = BROKER_RESCUE_US;
+	broker->rescue_max_us = BROKER_RESCUE_MAX_US;
 	ret = sd_event_new(&broker->loop);
 	if (ret < 0)
 		return ret;

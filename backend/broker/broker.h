@@ -40,6 +40,8 @@ struct broker {
 	bool debug;
 	bool sandbox_log;
 	bool keep_trying;	/* however often workers die */
+	/* A rescuer is killed when it did nothing for so long, and after so long. */
+	uint64_t rescue_us, rescue_max_us;
 };
 
 /* XenbusState, as far as it is ours to say; the numbers are Xen's. */
@@ -104,6 +106,8 @@ struct device {
 	int kept[IPC_START_NR_FDS];
 	bool was_told;		/* to end, before it is rescued */
 	unsigned int rescuers;	/* started since */
+	uint64_t rescue_end_us;	/* of the one that runs, whatever it does */
+	uint64_t rescued;	/* steps that it had made when last looked at */
 	bool is_late;		/* it was killed because it did not end */
 	char gpu_path[XENUSERPTR_MAX_GPUS][64];	/* of config.gpus.nr */
 	char gpu_driver[32];
@@ -226,6 +230,9 @@ void broker_look(struct broker *broker);
  * What is not known is left as it is. The caller has said what is stale.
  */
 void broker_retry(struct broker *broker, int error);
+
+/** broker_needs_time() - data comes home, for up to @usec more: systemd has to wait */
+void broker_needs_time(const struct broker *broker, uint64_t usec);
 
 /** broker_end_step() - a worker has ended: if all have to, and have, the loop ends */
 void broker_end_step(struct broker *broker);

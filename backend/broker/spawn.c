@@ -24,8 +24,6 @@
 
 /* A worker that was told to end and does not is killed. */
 #define SPAWN_STOP_US	5000000U
-/* A rescuer, too. The module takes a want for lost after five seconds. */
-#define SPAWN_RESCUE_US	20000000U
 
 /*
  * Before all else, for there are only so many ends. All else takes turns: no guest and
@@ -350,6 +348,42 @@ void worker_forget(struct device *device)
 		spawn_close(&device->kept[i]);
 }
 
+/* Steps of chunks that were timed count too: many chunks go together. */
+static uint64_t rescue_steps(const struct worker_status *status)
+{
+	uint64_t steps = status_get(&status->mig_home) +
+			 status_get(&status->mig_lost);
+	unsigned int i;
+
+	for (i = 0; i < MIG_NR_TIMES; i++)
+		steps += status_get(&status->time[i].count);
+	return steps;
+}
+
+/* Is it nearer to its end than when last looked at? */
+static bool rescue_goes_on(struct device *device)
+{
+	uint64_t before = device->rescued;
+
+	if (!device->start.rescue || clock_us() >= device->rescue_end_us)
+		return false;
+	device->rescued = rescue_steps(device->status);
+	return device->rescued != before;
+}
+
+/* All that is left may have to come home by the CPU, which takes its time. */
+static int spawn_wait_on(struct device *device)
+{
+	uint64_t usec = device->broker->rescue_us;
+	int ret;
+
+	broker_needs_time(device->broker, usec);
+	ret = sd_event_source_set_time_relative(device->kill_timer, usec);
+	return ret < 0 ? ret :
+		sd_event_source_set_enabled(device->kill_timer,
+					    SD_EVENT_ONESHOT);
+}
+
 static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
 			       void *context)
 {
@@ -357,6 +391,8 @@ static int spawn_on_kill_timer(sd_event_source *source, uint64_t usec,
 
 	(void)source;
 	(void)usec;
+	if (rescue_goes_on(device) && spawn_wait_on(device) >= 0)
+		return 0;
 	log_warn("%u.%u: worker %d does not end, killed", device->domid,
 		 device->devid, (int)device->pid);
 	device->is_late = true;
@@ -383,6 +419,16 @@ void worker_stop(struct device *device)
 	shutdown(device->control, SHUT_WR);
 }
 
+static void rescue_limit(struct device *device)
+{
+	const struct broker *broker = device->broker;
+
+	device->rescued = 0;
+	device->rescue_end_us = clock_us() + broker->rescue_max_us;
+	broker_needs_time(broker, broker->rescue_us);
+	spawn_limit(device, broker->rescue_us);
+}
+
 int worker_rescue(struct device *device)
 {
 	const struct gpu_ops *gpu = gpu_find_ops(device->gpu_driver);
@@ -399,7 +445,7 @@ int worker_rescue(struct device *device)
 	ret = spawn_start(device, device->kept);
 	spawn_close(&device->kept[IPC_START_STATUS]);
 	if (!ret)
-		spawn_limit(device, SPAWN_RESCUE_US);
+		rescue_limit(device);
 	return ret;
 }
 

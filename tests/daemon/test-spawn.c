@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@
 #define TALKER	1U	/* devid */
 #define MORTAL	2U
 #define ASKER	3U
+#define WAITER	4U	/* until the broker hangs up */
 #define REASON	"could not"
 #define ROUNDS	16U	/* of the loop: fewer than messages that fit in */
 
@@ -38,6 +40,7 @@ static struct broker broker;
 static unsigned int nr_gone;
 static struct ipc_report gone_report;
 static int gone_code;
+static unsigned int nr_extended;	/* times that systemd was told to wait */
 
 /* ---- what spawn.c needs of others ---- */
 
@@ -89,6 +92,13 @@ void device_worker_gone(struct device *device, int code, int status)
 	gone_code = status;
 	nr_gone++;
 	worker_release(device);
+}
+
+void broker_needs_time(const struct broker *needy, uint64_t usec)
+{
+	assert_ptr_equal(needy, &broker);
+	assert_int_equal(usec, broker.rescue_us);
+	nr_extended++;
 }
 
 void control_drop(struct device *device)
@@ -153,6 +163,8 @@ static int worker_main(void)
 	strcpy(report.text, REASON);
 	if (start.devid == ASKER)
 		return start.nr_gpus == 2 && gpus_are_right() ? 9 : 3;
+	if (start.devid == WAITER)
+		return ipc_recv(IPC_FD_CONTROL, &start, sizeof(start), NULL, 0) ? 8 : 0;
 	do {
 		if (ipc_send(IPC_FD_CONTROL, &report, sizeof(report), NULL, 0))
 			return 2;
@@ -275,12 +287,77 @@ static void test_gpus_that_do_not_fit(void **state)
 	close(after);
 }
 
+/* A worker that has died, and its rescuer. */
+static void rescuer_start(struct device *device)
+{
+	device_start(device, WAITER, "/dev/null");
+	worker_kill(device);
+	nr_extended = 0;
+	assert_int_equal(worker_rescue(device), 0);
+	assert_int_equal(nr_extended, 1);
+	/* The test says what the rescuer would. */
+	assert_int_equal(mprotect(device->status, sizeof(*device->status),
+				  PROT_READ | PROT_WRITE), 0);
+}
+
+static void limit_passes(void)
+{
+	assert_true(sd_event_run(broker.loop, UINT64_MAX) > 0);
+}
+
+static void assert_killed(struct device *device)
+{
+	while (!nr_gone)
+		limit_passes();
+	assert_int_equal(gone_code, SIGKILL);
+	assert_true(device->is_late);
+	worker_forget(device);
+}
+
+/* As long as something comes home, is lost, or is on its way, there is more to be had. */
+static void test_rescuer_that_is_slow(void **state)
+{
+	_Atomic uint64_t *steps[4];
+	struct device device;
+	unsigned int nr;
+
+	(void)state;
+	rescuer_start(&device);
+	steps[0] = &device.status->mig_home;
+	steps[1] = &device.status->mig_lost;
+	steps[2] = &device.status->time[0].count;
+	steps[3] = &device.status->time[MIG_NR_TIMES - 1].count;
+	for (nr = 1; nr < 5; nr++) {
+		status_add(steps[nr - 1], 1);
+		limit_passes();
+		assert_int_equal(nr_gone, 0);
+		assert_false(device.is_late);
+		assert_int_equal(nr_extended, 1 + nr);
+	}
+	assert_killed(&device);
+	assert_int_equal(nr_extended, 5);
+}
+
+/* It may be lying. */
+static void test_rescuer_without_end(void **state)
+{
+	struct device device;
+
+	(void)state;
+	broker.rescue_max_us = 0;
+	rescuer_start(&device);
+	status_add(&device.status->mig_home, 1);
+	assert_killed(&device);
+}
+
 static int setup(void **state)
 {
 	sigset_t set;
 
 	(void)state;
 	nr_gone = 0;
+	broker.rescue_us = 20000;
+	broker.rescue_max_us = UINT32_MAX;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
@@ -305,6 +382,8 @@ int main(int argc, char **argv)
 		T(test_one_talks_the_other_ends),
 		T(test_files_of_each_gpu),
 		T(test_gpus_that_do_not_fit),
+		T(test_rescuer_that_is_slow),
+		T(test_rescuer_without_end),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "--worker"))
