@@ -134,18 +134,6 @@ static int broker_scan_device(struct broker *broker, uint32_t domid,
 	return ret == -ENOENT ? 0 : ret;
 }
 
-/* The caller frees *@names. A directory that is not there has none. */
-static int broker_list(struct broker *broker, const char *dir, char ***names,
-		       unsigned int *nr)
-{
-	*nr = 0;
-	*names = xs_directory(broker->xs, XBT_NULL, dir, nr);
-	if (*names)
-		return 0;
-	*nr = 0;
-	return errno == ENOENT ? 0 : errno ? -errno : -EIO;
-}
-
 static int broker_scan_domain(struct broker *broker, const char *name)
 {
 	unsigned int nr, i;
@@ -157,7 +145,7 @@ static int broker_scan_domain(struct broker *broker, const char *name)
 	if (number_parse(name, 0x7fef, &domid) ||
 	    store_path(dir, broker->root, name))
 		return 0;
-	error = broker_list(broker, dir, &names, &nr);
+	error = store_list(broker->xs, dir, &names, &nr);
 	for (i = 0; i < nr; i++) {
 		ret = broker_scan_device(broker, (uint32_t)domid, names[i]);
 		error = ret ? ret : error;
@@ -172,7 +160,7 @@ static int broker_scan_new(struct broker *broker)
 	char **names;
 	int ret, error;
 
-	error = broker_list(broker, broker->root, &names, &nr);
+	error = store_list(broker->xs, broker->root, &names, &nr);
 	for (i = 0; i < nr; i++) {
 		ret = broker_scan_domain(broker, names[i]);
 		error = ret ? ret : error;

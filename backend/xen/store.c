@@ -161,6 +161,17 @@ int store_update(struct xs_handle *xs, const char *dir, const char *guard,
 	return ret;
 }
 
+int store_list(struct xs_handle *xs, const char *dir, char ***untrusted_names,
+	       unsigned int *nr)
+{
+	*nr = 0;
+	*untrusted_names = xs_directory(xs, XBT_NULL, dir, nr);
+	if (*untrusted_names)
+		return 0;
+	*nr = 0;
+	return errno == ENOENT ? 0 : errno ? -errno : -EIO;
+}
+
 const char *store_state_name(uint64_t state)
 {
 	static const char *const names[] = {

@@ -25,6 +25,15 @@ int store_read(struct xs_handle *xs, const char *dir, const char *key,
 	       char *untrusted_text, size_t size);
 
 /**
+ * store_list() - what is in a directory; one that is not there is empty
+ * @untrusted_names: (out) the caller frees it, or NULL
+ *
+ * Returns 0 or -errno of the store.
+ */
+int store_list(struct xs_handle *xs, const char *dir, char ***untrusted_names,
+	       unsigned int *nr);
+
+/**
  * store_has_failed() - does @ret of a reader say nothing about what is in the store?
  *
  * Else it was read, or it is not there (-ENOENT), or it makes no sense. Who takes a

@@ -70,7 +70,7 @@ DT_SRCS_top := tools/userptrctl/top-table.c tools/userptrctl/top-show.c \
 DT_SRCS_attach := tools/userptrctl/attach.c tools/userptrctl/ctl.c \
 	backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 
-DT_SRCS_ctl := $(addprefix tools/userptrctl/,answer.c ctl.c migrate.c map.c) \
+DT_SRCS_ctl := $(addprefix tools/userptrctl/,answer.c ctl.c list.c migrate.c map.c) \
 	backend/broker/config.c backend/xen/store.c $(CORE_SRCS)
 
 DT_SRCS_recorder := backend/worker/recorder.c $(CORE_SRCS)

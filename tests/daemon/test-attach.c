@@ -16,16 +16,6 @@
 
 #define BACK	"/local/domain/0/backend/userptr/7/0"
 
-char **xs_directory(struct xs_handle *xs, xs_transaction_t txn,
-		    const char *path, unsigned int *nr)
-{
-	(void)xs;
-	(void)txn;
-	(void)path;
-	*nr = 0;
-	return NULL;
-}
-
 bool xs_rm(struct xs_handle *xs, xs_transaction_t txn, const char *path)
 {
 	(void)xs;

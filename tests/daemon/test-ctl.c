@@ -10,14 +10,25 @@
 
 #include "ask.h"
 
+/* What the store says of directories: an error, or one with a domain without devices. */
+static int dir_error;
+
 char **xs_directory(struct xs_handle *xs, xs_transaction_t txn,
 		    const char *path, unsigned int *nr)
 {
+	char **names;
+
 	(void)xs;
 	(void)txn;
-	(void)path;
 	*nr = 0;
-	return NULL;
+	errno = strcmp(path, "/libxl") && !dir_error ? ENOENT : dir_error;
+	if (errno)
+		return NULL;
+	names = calloc(1, sizeof(*names) + 2);
+	assert_non_null(names);
+	*names = memcpy(names + 1, "7", 2);
+	*nr = 1;
+	return names;
 }
 
 /* The worker, and what it was asked. */
@@ -226,6 +237,26 @@ static void map_as_json(void **state)
 	free(text);
 }
 
+/* That nothing is attached is not said by who could not look. */
+static void list_that_cannot_be_read(void **state)
+{
+	struct ctl ctl = { .json = true };
+	struct json_object *document;
+	char *text;
+
+	(void)state;
+	dir_error = EACCES;
+	assert_int_equal(run(ctl_list, &ctl, &text), CTL_FAILED);
+	assert_string_equal(text, "");
+	free(text);
+	dir_error = 0;
+	assert_int_equal(run(ctl_list, &ctl, &text), CTL_OK);
+	document = json_tokener_parse(text);
+	assert_int_equal(json_object_array_length(document), 0);
+	json_object_put(document);
+	free(text);
+}
+
 static bool fits(uint32_t type, uint32_t first)
 {
 	const struct ipc_control control = { .type = type, .first = first };
@@ -299,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup(answer_that_is_cut, ctl_setup),
 		cmocka_unit_test_setup(place_that_is_none, ctl_setup),
 		cmocka_unit_test_setup(map_as_json, ctl_setup),
+		cmocka_unit_test_setup(list_that_cannot_be_read, ctl_setup),
 		cmocka_unit_test_setup(runs_that_lead_nowhere, ctl_setup),
 		cmocka_unit_test_setup(answers_that_go_round, ctl_setup),
 	};

@@ -6,6 +6,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config.h"
 #include "number.h"
@@ -69,25 +70,40 @@ static void list_put(struct list *list, const struct ctl_device *device)
 	json_object_array_add(list->devices, object);
 }
 
-static void list_scan_domain(struct list *list, const char *name)
+static int list_scan_domain(struct list *list, const char *name)
 {
 	char dir[STORE_PATH_LEN];
 	struct ctl_device device;
-	unsigned int nr = 0, i;
 	uint64_t domid, devid;
+	unsigned int nr, i;
 	char **names;
+	int ret;
 
 	if (number_parse(name, UINT32_MAX, &domid) ||
 	    (list->has_domid && domid != list->domid))
-		return;
+		return 0;
 	snprintf(dir, sizeof(dir), "/libxl/%u/device/userptr", (uint32_t)domid);
-	names = xs_directory(list->ctl->xs, XBT_NULL, dir, &nr);
-	for (i = 0; names && i < nr; i++)
+	ret = store_list(list->ctl->xs, dir, &names, &nr);
+	for (i = 0; i < nr; i++)
 		if (!number_parse(names[i], UINT32_MAX, &devid) &&
 		    !ctl_find_device(list->ctl, (uint32_t)domid,
 				     (uint32_t)devid, &device))
 			list_put(list, &device);
 	free(names);
+	return ret;
+}
+
+static int list_scan(struct list *list)
+{
+	unsigned int nr, i;
+	char **names;
+	int ret;
+
+	ret = store_list(list->ctl->xs, "/libxl", &names, &nr);
+	for (i = 0; !ret && i < nr; i++)
+		ret = list_scan_domain(list, names[i]);
+	free(names);
+	return ret;
 }
 
 static const char *list_get(struct json_object *device, const char *key)
@@ -133,8 +149,7 @@ static void list_print(struct json_object *devices)
 int ctl_list(struct ctl *ctl)
 {
 	struct list list = { .ctl = ctl };
-	unsigned int nr = 0, i;
-	char **names;
+	int ret;
 
 	if (ctl->nr_args > 1)
 		return ctl_error(CTL_USAGE, "list: one domain at most");
@@ -145,10 +160,12 @@ int ctl_list(struct ctl *ctl)
 		list.has_domid = true;
 	}
 	list.devices = json_object_new_array();
-	names = xs_directory(ctl->xs, XBT_NULL, "/libxl", &nr);
-	for (i = 0; names && i < nr; i++)
-		list_scan_domain(&list, names[i]);
-	free(names);
+	ret = list_scan(&list);
+	if (ret) {
+		json_object_put(list.devices);
+		return ctl_error(CTL_FAILED, "cannot read what xl knows: %s",
+				 strerror(-ret));
+	}
 	if (ctl->json)
 		puts(json_object_to_json_string_ext(list.devices,
 						    JSON_C_TO_STRING_PRETTY));
