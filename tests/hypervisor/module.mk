@@ -21,7 +21,8 @@ $(BUILD)/bin/rv-backend: $(RV_BACK) $(addprefix tests/hypervisor/,rv-back.h rv-s
 
 $(BUILD)/bin/rv-ctl: tests/hypervisor/rv-ctl.c $(RV_COMMON)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< tests/hypervisor/rv.c -lxenctrl
+	$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -o $@ $< tests/hypervisor/rv.c \
+		-lxenctrl -lxenforeignmemory
 
 $(BUILD)/bin/rv-page: tests/hypervisor/rv-page.c $(RV_COMMON)
 	@mkdir -p $(@D)

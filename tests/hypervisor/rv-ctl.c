@@ -6,6 +6,7 @@
  *   rv-ctl mmio DOMID GFN DIRECTORY  put the first page of BAR 2 of a PCI device there
  *   rv-ctl unmmio DOMID GFN DIRECTORY
  *   rv-ctl take DOMID GFN            take a page out of the guest; give DOMID GFN: put one there
+ *   rv-ctl map DOMID GFN             map a page, as a toolstack does; prints 0 or the error
  *   rv-ctl deny DOMID DIRECTORY      withdraw the permission for that page
  *   rv-ctl altp2m DOMID              enable alternative views
  *   rv-ctl move DOMID FROM TO ROUNDS move 512 pages in the guest's address space and back,
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <xenctrl.h>
+#include <xenforeignmemory.h>
 #include <xen/hvm/params.h>
 
 /*
@@ -134,6 +136,19 @@ static int mmio(xc_interface *xch, uint32_t domid, unsigned long gfn, unsigned l
 	return rc;
 }
 
+/* In a PV domain the library retries for as long as the page is away. */
+static int map(uint32_t domid, xen_pfn_t gfn)
+{
+	xenforeignmemory_handle *fmem = xenforeignmemory_open(NULL, 0);
+	int error = 0;
+
+	if (!fmem || !xenforeignmemory_map(fmem, domid, PROT_READ | PROT_WRITE, 1, &gfn, &error))
+		return -1;
+	printf("%d\n", error);
+	xenforeignmemory_close(fmem);
+	return 0;
+}
+
 static int logdirty(xc_interface *xch, uint32_t domid, bool on)
 {
 	return xc_shadow_control(xch, domid, on ? XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY
@@ -178,6 +193,8 @@ static int run(xc_interface *xch, int argc, char **argv)
 		return xc_domain_decrease_reservation_exact(xch, domid, 1, 0, &gfn);
 	if (!strcmp(name, "give") && argc == 4)
 		return xc_domain_populate_physmap_exact(xch, domid, 1, 0, 0, &gfn);
+	if (!strcmp(name, "map") && argc == 4)
+		return map(domid, gfn);
 	if (!strcmp(name, "deny") && argc == 4)
 		return xc_domain_iomem_permission(xch, domid, bar_frame(argv[3]), 1, 0);
 	if (!strcmp(name, "altp2m") && argc == 3)
@@ -188,7 +205,7 @@ static int run(xc_interface *xch, int argc, char **argv)
 		return dirty(xch, domid, gfn);
 	if (!strcmp(name, "move") && argc == 6)
 		return move(domid, gfn, strtoull(argv[4], NULL, 0), strtoul(argv[5], NULL, 0));
-	die("usage: rv-ctl pool|mmio|unmmio|take|give|deny|altp2m|logdirty|dirty|move|free ...");
+	die("usage: rv-ctl pool|mmio|unmmio|take|give|map|deny|altp2m|logdirty|dirty|move|free ...");
 }
 
 int main(int argc, char **argv)

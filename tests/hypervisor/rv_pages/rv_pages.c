@@ -18,8 +18,8 @@
  *   irqsoff I        add 1 to it with interrupts off; prints the microseconds
  *   walk I MS        use page I as a page table for this time; prints counts
  *   hypercall I      have Xen read and write an argument there; prints both results
- *   balloon I        give page I back to Xen
- *   populate I       and get another
+ *   time I           have Xen keep a vCPU's time there, and stop it; prints both results
+ *   balloon I        give page I back to Xen; populate I: and get another
  *   exchange I       ask Xen for another frame in its place; prints the result
  *   overwrite I K    put the frame of page K in the place of page I
  *   lost             prints the gfns of pages whose contents were lost
@@ -46,12 +46,14 @@
 #include <xen/interface/memory.h>
 #include <xen/page.h>
 #include <xen/xen.h>
+#include <xen/xen-ops.h>
 #include "../../../protocol/xen_revocable.h"
 
 #define MAX_PAGES 64
 #define AREA_ORDER 9
 #define WALK_PAGES (2 * PTRS_PER_PTE)
 #define UNUSED_PORT 0x80
+#define VCPUOP_TIME_PHYS_AREA 15
 #define TOUCH_SECONDS 20
 #define MAX_TOUCHES 64
 
@@ -59,8 +61,7 @@ struct rv_page {
 	struct page *page;
 	int gref, alias;	/* 0: none */
 	unsigned int domid;
-	bool away;		/* given back to Xen */
-	bool pinned;		/* a program's */
+	bool away, pinned;	/* given back to Xen; a program's */
 };
 
 static DEFINE_MUTEX(lock);
@@ -351,6 +352,17 @@ static int do_hypercall(unsigned long i, unsigned long unused)
 	return 0;
 }
 
+static int do_time(unsigned long i, unsigned long unused)
+{
+	/* As struct vcpu_register_time_memory_area. */
+	u64 addr[] = { (u64)xen_page_to_gfn(pages[i].page) << PAGE_SHIFT, ~0ULL };
+	int vcpu = xen_vcpu_nr(raw_smp_processor_id());
+	int rc = HYPERVISOR_vcpu_op(VCPUOP_TIME_PHYS_AREA, vcpu, &addr[0]);
+
+	say("%d %d", rc, HYPERVISOR_vcpu_op(VCPUOP_TIME_PHYS_AREA, vcpu, &addr[1]));
+	return 0;
+}
+
 static int memory_op(unsigned int cmd, unsigned long i)
 {
 	xen_pfn_t gfn = page_to_pfn(pages[i].page);
@@ -504,18 +516,16 @@ static const struct {
 	bool page;	/* the first argument is the number of a page */
 } commands[] = {
 	{ "grant", do_grant, false },	{ "user", do_user, false },
-	{ "allow", do_allow, false },
-	{ "alias", do_alias, true },	{ "peek", do_peek, true },
-	{ "poke", do_poke, true },
-	{ "emulate", do_emulate, true },
+	{ "allow", do_allow, false },	{ "alias", do_alias, true },	{ "peek", do_peek, true },
+	{ "poke", do_poke, true },	{ "emulate", do_emulate, true },
 	{ "irqsoff", do_irqsoff, true },	{ "walk", do_walk, true },
-	{ "hypercall", do_hypercall, true },	{ "balloon", do_balloon, true },
-	{ "populate", do_populate, true },	{ "lost", do_lost, false },
-	{ "exchange", do_exchange, true },	{ "overwrite", do_overwrite, true },
-	{ "gfn", do_gfn, true },	{ "end", do_end, false },
-	{ "area", do_area, false },	{ "frame", do_frame, false },
-	{ "outs", do_outs, false },	{ "touch", do_touch, false },
-	{ "dirty", do_dirty, false },
+	{ "hypercall", do_hypercall, true },	{ "time", do_time, true },
+	{ "balloon", do_balloon, true },	{ "populate", do_populate, true },
+	{ "lost", do_lost, false },	{ "exchange", do_exchange, true },
+	{ "overwrite", do_overwrite, true },	{ "gfn", do_gfn, true },
+	{ "end", do_end, false },	{ "area", do_area, false },
+	{ "frame", do_frame, false },	{ "outs", do_outs, false },
+	{ "touch", do_touch, false },	{ "dirty", do_dirty, false },
 };
 
 static int command_run(const char *name, unsigned long a, unsigned long b)
@@ -562,15 +572,12 @@ static ssize_t dev_read(struct file *file, char __user *buf, size_t len, loff_t 
 
 static const struct file_operations dev_ops = {
 	.owner = THIS_MODULE,
-	.write = dev_write,
-	.read = dev_read,
+	.write = dev_write, .read = dev_read,
 };
 
 static struct miscdevice dev = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rv-pages",
-	.fops = &dev_ops,
-	.mode = 0600,
+	.minor = MISC_DYNAMIC_MINOR, .name = "rv-pages",
+	.fops = &dev_ops, .mode = 0600,
 };
 
 static int __init rv_init(void)
