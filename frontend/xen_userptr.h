@@ -553,8 +553,8 @@ struct xu_device {
 	spinlock_t conn_lock;
 	struct xu_conn *conn;		/* conn_lock; NULL: none */
 	struct work_struct state_work;	/* all xenbus transitions */
-	enum xenbus_state backend_state; /* last seen; READ_ONCE */
-	enum xenbus_state handled_state; /* last acted on; state_work */
+	enum xenbus_state backend_state, handled_state; /* last seen; acted on by state_work */
+	bool state_heard;		/* since state_work last looked; READ_ONCE */
 	struct mutex state_mutex;
 	bool offer_waits;		/* for nr_mapped to fall; READ_ONCE */
 	atomic_t nr_mapped;		/* connections whose pages have not ended */

@@ -326,6 +326,19 @@ static bool device_has_lost_conn(struct xu_device *xd)
 }
 
 /*
+ * The toolstack took the device away and made it anew, and xenwatch saw neither that nor a
+ * state of the backend between the two. Linux since 7.0 often tells. A frontend that
+ * offered, or waits to, leaves Initialising, so nothing is taken for new twice.
+ */
+static bool device_is_new(struct xu_device *xd, enum xenbus_state backend)
+{
+	return backend == XenbusStateInitWait &&
+	       xenbus_read_unsigned(xd->xdev->nodename, "state",
+				    XenbusStateUnknown) ==
+	       XenbusStateInitialising;
+}
+
+/*
  * Runs after the backend changed its state and after a connection has
  * closed. A connection that closed by itself was broken by us: then tell the
  * backend and wait until it comes back.
@@ -334,9 +347,10 @@ static void device_state_work(struct work_struct *work)
 {
 	struct xu_device *xd = container_of(work, struct xu_device,
 					    state_work);
+	bool heard = xchg(&xd->state_heard, false);
 	enum xenbus_state state = READ_ONCE(xd->backend_state);
 
-	if (state != xd->handled_state) {
+	if (state != xd->handled_state || (heard && device_is_new(xd, state))) {
 		xd->handled_state = state;
 		WRITE_ONCE(xd->offer_waits, false);
 		device_follow(xd, state);
@@ -389,6 +403,7 @@ static void xu_otherend_changed(struct xenbus_device *xdev,
 	WRITE_ONCE(xd->backend_state, backend_state);
 	if (backend_is_away(backend_state))
 		device_break(xd);
+	WRITE_ONCE(xd->state_heard, true);
 	queue_work(xu_release_wq, &xd->state_work);
 	/* There is no connection yet: this waits for nothing but xenstored. */
 	if (xdev->state == XenbusStateInitialising)
