@@ -278,6 +278,9 @@ static int device_close(struct device *device)
 
 void device_stop(struct device *device)
 {
+	/* Its time began before somebody waited for our end. */
+	if (device->state == DEV_RESCUING)
+		broker_needs_time(device->broker, device->broker->rescue_us);
 	if (device->pid <= 0 || device->state == DEV_STOPPING ||
 	    device->state == DEV_RESCUING)
 		return;

@@ -424,7 +424,9 @@ static void rescue_limit(struct device *device)
 	const struct broker *broker = device->broker;
 
 	device->rescued = 0;
-	device->rescue_end_us = clock_us() + broker->rescue_max_us;
+	/* All that there are for one worker, together. */
+	if (device->rescuers == 1)
+		device->rescue_end_us = clock_us() + broker->rescue_max_us;
 	broker_needs_time(broker, broker->rescue_us);
 	spawn_limit(device, broker->rescue_us);
 }

@@ -20,6 +20,7 @@ struct broker_world {
 	bool is_dead[OTHER + 1];	/* by domid */
 	/* Workers that were ... */
 	unsigned int spawned, stopped, killed, rescued;
+	unsigned int extended;	/* times that systemd was told to wait */
 };
 
 extern struct broker_world world;

@@ -313,6 +313,22 @@ static void ends_after_its_workers(void **state)
 	assert_int_equal(world.killed, 0);
 }
 
+/* Also for one that began before. */
+static void asks_for_time_for_a_rescuer(void **state)
+{
+	(void)state;
+	connect_guest(DOMID);
+	device_worker_gone(device_of(DOMID), CLD_EXITED, 1);
+	assert_int_equal(state_of(DOMID), DEV_RESCUING);
+	assert_int_equal(world.extended, 0);
+	told_to_end();
+	assert_false(has_ended());
+	assert_int_equal(world.extended, 1);
+	device_worker_gone(device_of(DOMID), CLD_EXITED, 0);
+	run_loop();
+	assert_true(has_ended());
+}
+
 /* No worker ends any more by which this could be noticed. */
 static void ends_when_the_last_domain_dies(void **state)
 {
@@ -370,6 +386,7 @@ int main(void)
 		TEST(a_dead_domain_is_not_rescued),
 		TEST(ends_at_once_without_workers),
 		TEST(ends_after_its_workers),
+		TEST(asks_for_time_for_a_rescuer),
 		TEST(ends_when_the_last_domain_dies),
 		TEST(ends_after_one_that_was_taken),
 		TEST(told_twice_it_does_not_wait),

@@ -9,24 +9,31 @@
 #include <string.h>
 
 #include "ask.h"
+#include "fake-xen.h"
 
-/* What the store says of directories: an error, or one with a domain without devices. */
+/* What the store says of directories: an error, or one with a domain and its devices. */
 static int dir_error;
+static bool has_device;
 
 char **xs_directory(struct xs_handle *xs, xs_transaction_t txn,
 		    const char *path, unsigned int *nr)
 {
+	const char *name = NULL;
 	char **names;
 
 	(void)xs;
 	(void)txn;
 	*nr = 0;
-	errno = strcmp(path, "/libxl") && !dir_error ? ENOENT : dir_error;
+	if (!strcmp(path, "/libxl"))
+		name = "7";
+	else if (has_device && !strcmp(path, "/libxl/7/device/userptr"))
+		name = "0";
+	errno = name ? dir_error : ENOENT;
 	if (errno)
 		return NULL;
 	names = calloc(1, sizeof(*names) + 2);
 	assert_non_null(names);
-	*names = memcpy(names + 1, "7", 2);
+	*names = memcpy(names + 1, name, 2);
 	*nr = 1;
 	return names;
 }
@@ -254,6 +261,13 @@ static void list_that_cannot_be_read(void **state)
 	document = json_tokener_parse(text);
 	assert_int_equal(json_object_array_length(document), 0);
 	json_object_put(document);
+	free(text);
+	has_device = true;
+	fake_store_set("/libxl/7/device/userptr/0/backend", "x", -1);
+	fake_store_deny("/libxl/7/device/userptr/0/backend", EIO);
+	assert_int_equal(run(ctl_list, &ctl, &text), CTL_FAILED);
+	has_device = false;
+	assert_string_equal(text, "");
 	free(text);
 }
 

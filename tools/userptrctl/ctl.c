@@ -94,14 +94,16 @@ int ctl_find_device(struct ctl *ctl, uint32_t domid, uint32_t devid,
 	unsigned int backend, back_domid, back_devid;
 	char back[STORE_PATH_LEN];
 	char extra;
+	int ret;
 
 	memset(device, 0, sizeof(*device));
 	device->domid = domid;
 	device->devid = devid;
 	ctl_device_paths(device);
 	/* The toolstack's own copy: the guest cannot write there. */
-	if (store_read(ctl->xs, device->libxl, "backend", back, sizeof(back)))
-		return -ENOENT;
+	ret = store_read(ctl->xs, device->libxl, "backend", back, sizeof(back));
+	if (ret)
+		return store_has_failed(ret) ? ret : -ENOENT;
 	if (sscanf(back, "/local/domain/%u/backend/userptr/%u/%u%c", &backend,
 		   &back_domid, &back_devid, &extra) != 3 ||
 	    back_domid != domid || back_devid != devid)

@@ -74,7 +74,7 @@ uint32_t ctl_own_domid(struct ctl *ctl);
 /** ctl_device_paths() - fill the paths from the three numbers */
 void ctl_device_paths(struct ctl_device *device);
 
-/** ctl_find_device() - an attached device; 0 or -ENOENT */
+/** ctl_find_device() - an attached device; 0, -ENOENT, or -errno of the store */
 int ctl_find_device(struct ctl *ctl, uint32_t domid, uint32_t devid,
 		    struct ctl_device *device);
 

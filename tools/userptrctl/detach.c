@@ -23,6 +23,7 @@ static int detach_parse(struct ctl *ctl, struct ctl_device *device)
 	char *number = ctl->nr_args == 2 ? ctl->args[1] : NULL;
 	uint64_t devid;
 	uint32_t domid;
+	int ret;
 
 	/* Other commands name a device as DOMAIN/DEVID. */
 	if (ctl->nr_args == 1)
@@ -35,10 +36,11 @@ static int detach_parse(struct ctl *ctl, struct ctl_device *device)
 		return ctl_error(CTL_USAGE, "bad device number '%s'", number);
 	if (ctl_find_domain(ctl, ctl->args[0], &domid))
 		return ctl_error(CTL_NO_ENTRY, "no domain '%s'", ctl->args[0]);
-	if (ctl_find_device(ctl, domid, (uint32_t)devid, device))
+	ret = ctl_find_device(ctl, domid, (uint32_t)devid, device);
+	if (ret == -ENOENT)
 		return ctl_error(CTL_NO_ENTRY, "domain %u has no device %s",
 				 domid, number);
-	return CTL_OK;
+	return ret ? ctl_error(CTL_FAILED, "%s", strerror(-ret)) : CTL_OK;
 }
 
 static int detach_ask(struct ctl *ctl, const struct ctl_device *device)

@@ -70,11 +70,25 @@ static void list_put(struct list *list, const struct ctl_device *device)
 	json_object_array_add(list->devices, object);
 }
 
+/* One that is not there any more, or makes no sense, is none. */
+static int list_scan_device(struct list *list, uint32_t domid, const char *name)
+{
+	struct ctl_device device;
+	uint64_t devid;
+	int ret;
+
+	if (number_parse(name, UINT32_MAX, &devid))
+		return 0;
+	ret = ctl_find_device(list->ctl, domid, (uint32_t)devid, &device);
+	if (!ret)
+		list_put(list, &device);
+	return store_has_failed(ret) ? ret : 0;
+}
+
 static int list_scan_domain(struct list *list, const char *name)
 {
 	char dir[STORE_PATH_LEN];
-	struct ctl_device device;
-	uint64_t domid, devid;
+	uint64_t domid;
 	unsigned int nr, i;
 	char **names;
 	int ret;
@@ -84,11 +98,8 @@ static int list_scan_domain(struct list *list, const char *name)
 		return 0;
 	snprintf(dir, sizeof(dir), "/libxl/%u/device/userptr", (uint32_t)domid);
 	ret = store_list(list->ctl->xs, dir, &names, &nr);
-	for (i = 0; i < nr; i++)
-		if (!number_parse(names[i], UINT32_MAX, &devid) &&
-		    !ctl_find_device(list->ctl, (uint32_t)domid,
-				     (uint32_t)devid, &device))
-			list_put(list, &device);
+	for (i = 0; !ret && i < nr; i++)
+		ret = list_scan_device(list, (uint32_t)domid, names[i]);
 	free(names);
 	return ret;
 }
