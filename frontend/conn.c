@@ -146,6 +146,7 @@ static int conn_setup_pages(struct xu_conn *conn)
 	struct xen_userptrif_sring *sring;
 	struct xu_kpages *shared;
 	int err;
+	u32 i;
 
 	shared = xu_kpages_create(conn->domid, conn->nr_ring_pages + 2, false);
 	if (IS_ERR(shared))
@@ -153,6 +154,8 @@ static int conn_setup_pages(struct xu_conn *conn)
 	shared->conn_of = conn->xd;
 	xu_xenbus_pages_begun(conn->xd);
 	conn->shared = shared;
+	for (i = 0; i < shared->nr; i++)
+		conn->shared_gref[i] = shared->entry[i].gref;
 	err = conn_map_pages(conn);
 	if (err) {
 		conn_teardown_pages(conn);

@@ -135,7 +135,8 @@ struct xu_conn {
 	bool can_trim, can_discard;	/* the backend takes OBJ_TRIM, with DISCARD */
 	u32 nr_gpus;			/* of the backend, at least 1 */
 	u32 nr_ring_pages;
-	struct xu_kpages *shared;	/* ring, event page, fence page */
+	struct xu_kpages *shared;	/* ring, event page, fence page; until it closes */
+	grant_ref_t shared_gref[XU_MAX_RING_PAGES + 2];	/* of these; stay */
 	void *ring_pages;		/* all of them, mapped; NULL: none */
 	struct xen_userptrif_evt_page *evt_page;
 	struct xen_userptrif_fence_page *fence_page;
@@ -150,8 +151,7 @@ struct xu_conn {
 
 	struct xarray objs;		/* obj_id -> xu_object */
 	struct xarray vms;		/* vm_id -> xu_vm */
-	u32 next_obj_id;		/* xa_lock: ids do not come back soon */
-	u32 next_vm_id;
+	u32 next_obj_id, next_vm_id;	/* xa_lock: ids do not come back soon */
 
 	bool ready;			/* xd->conn_lock: INFO is known */
 	struct xen_userptrif_rsp_device device;
@@ -585,7 +585,7 @@ struct xu_device *xu_device_create(struct xenbus_device *xdev);
 /* xenbus.c */
 int xu_xenbus_register(void);
 void xu_xenbus_unregister(void);
-/* The shared pages of a connection are gone; called once for each. */
+/* A connection has closed: it is the device's no more. */
 void xu_xenbus_conn_closed(struct xu_conn *conn);
 /* A connection has pages, until they are free again. Any process context. */
 void xu_xenbus_pages_begun(struct xu_device *xd);

@@ -162,7 +162,7 @@ static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
 	for (i = 0; i < conn->nr_ring_pages && !err; i++) {
 		snprintf(key, sizeof(key), XENUSERPTR_FIELD_RING_REF "%u", i);
 		err = xenbus_printf(t, xdev->nodename, key, "%u",
-				    conn->shared->entry[i].gref);
+				    conn->shared_gref[i]);
 	}
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
@@ -171,11 +171,11 @@ static int publish_keys(struct xenbus_device *xdev, struct xenbus_transaction t,
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
 				    XENUSERPTR_FIELD_EVT_RING_REF, "%u",
-				    conn->shared->entry[i].gref);
+				    conn->shared_gref[i]);
 	if (!err)
 		err = xenbus_printf(t, xdev->nodename,
 				    XENUSERPTR_FIELD_FENCE_REF, "%u",
-				    conn->shared->entry[i + 1].gref);
+				    conn->shared_gref[i + 1]);
 	return err;
 }
 
@@ -198,12 +198,42 @@ static int publish(struct xenbus_device *xdev, const struct xu_conn *conn)
 	return err;
 }
 
+/*
+ * From now on xenwatch may break it, and before that the backend, if it guessed the event
+ * channel: so it may close at any time, and what is published then is of no use to anybody.
+ */
+static int conn_show(struct xu_device *xd, struct xu_conn *conn)
+{
+	struct xu_conn *old;
+	bool closed;
+	int err;
+
+	xu_conn_get(conn);
+	spin_lock(&xd->conn_lock);
+	old = xd->conn; /* one that breaks by itself may not be closed yet */
+	xd->conn = conn;
+	spin_unlock(&xd->conn_lock);
+	if (old)
+		xu_conn_put(old);
+	err = publish(xd->xdev, conn);
+	if (err)
+		xu_conn_break(conn, -ENODEV);
+	mutex_lock(&conn->timeline_lock);
+	closed = conn->closed;
+	mutex_unlock(&conn->timeline_lock);
+	if (closed)
+		xu_xenbus_conn_closed(conn);
+	if (!err && READ_ONCE(conn->broken))
+		err = -ESHUTDOWN;
+	xu_conn_put(conn);
+	return err;
+}
+
 static int conn_offer(struct xu_device *xd)
 {
 	struct xenbus_device *xdev = xd->xdev;
-	struct xu_conn *conn, *old;
+	struct xu_conn *conn;
 	u32 order;
-	int err;
 
 	xu_revocable_set(&xd->grants,
 			 xenbus_read_unsigned(xdev->otherend,
@@ -222,16 +252,7 @@ static int conn_offer(struct xu_device *xd)
 	conn->nr_gpus = clamp(xenbus_read_unsigned(xdev->otherend,
 						   XENUSERPTR_FIELD_GPUS, 1),
 			      1U, XENUSERPTR_MAX_GPUS);
-	spin_lock(&xd->conn_lock);
-	old = xd->conn; /* one that breaks by itself may not be closed yet */
-	xd->conn = conn;
-	spin_unlock(&xd->conn_lock);
-	if (old)
-		xu_conn_put(old);
-	err = publish(xdev, conn);
-	if (err)
-		xu_conn_break(conn, -ENODEV);
-	return err;
+	return conn_show(xd, conn);
 }
 
 /*
@@ -271,6 +292,8 @@ static void device_offer(struct xu_device *xd)
 		return;
 	}
 	err = conn_offer(xd);
+	if (err == -ESHUTDOWN) /* by the backend, whose next state brings us here again */
+		return;
 	if (err)
 		xenbus_dev_fatal(xdev, err, "offering a connection");
 	else
@@ -325,17 +348,29 @@ static bool device_has_lost_conn(struct xu_device *xd)
 		xd->xdev->state == XenbusStateConnected);
 }
 
+static bool device_has_whole_conn(struct xu_device *xd)
+{
+	struct xu_conn *conn = conn_get_any(xd);
+	bool whole = conn && !READ_ONCE(conn->broken);
+
+	if (conn)
+		xu_conn_put(conn);
+	return whole;
+}
+
 /*
- * The toolstack took the device away and made it anew, and xenwatch saw neither that nor a
- * state of the backend between the two. Linux since 7.0 often tells. A frontend that
- * offered, or waits to, leaves Initialising, so nothing is taken for new twice.
+ * Heard again, InitWait may be another one: the backend was away, which has broken the
+ * connection, and the work was late; or the toolstack made the device anew, and xenwatch
+ * saw no state between. Linux since 7.0 often tells the latter. Initialising is left by
+ * who offers, so nothing is taken for new twice.
  */
-static bool device_is_new(struct xu_device *xd, enum xenbus_state backend)
+static bool device_must_offer(struct xu_device *xd, enum xenbus_state backend)
 {
 	return backend == XenbusStateInitWait &&
-	       xenbus_read_unsigned(xd->xdev->nodename, "state",
-				    XenbusStateUnknown) ==
-	       XenbusStateInitialising;
+	       (!device_has_whole_conn(xd) ||
+		xenbus_read_unsigned(xd->xdev->nodename, "state",
+				     XenbusStateUnknown) ==
+		XenbusStateInitialising);
 }
 
 /*
@@ -350,7 +385,7 @@ static void device_state_work(struct work_struct *work)
 	bool heard = xchg(&xd->state_heard, false);
 	enum xenbus_state state = READ_ONCE(xd->backend_state);
 
-	if (state != xd->handled_state || (heard && device_is_new(xd, state))) {
+	if (state != xd->handled_state || (heard && device_must_offer(xd, state))) {
 		xd->handled_state = state;
 		WRITE_ONCE(xd->offer_waits, false);
 		device_follow(xd, state);

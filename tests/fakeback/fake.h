@@ -88,6 +88,8 @@ struct fake {
 	uint32_t nr_late;
 	unsigned int refuse_queries;	/* the next so many are refused */
 	unsigned int bad_queries;	/* then so many are answered wrongly */
+	unsigned int flaps, seed;	/* times that it goes before it stays */
+	bool is_away;			/* Closed, until the frontend is */
 	uint32_t max_objects;
 	char back[64];
 	char front[64];

@@ -3,14 +3,15 @@
  * fake-back: see fake.h. The main loop and the states of xenstore.
  *
  * usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]
- *        [mute=OPERATION] [late=OPERATION] [objects=N]
+ *        [mute=OPERATION] [late=OPERATION] [objects=N] [flap=N] [seed=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
  * SIGUSR1. keep-dirs: directories are mapped until then. reoffer: each connection is
  * closed, its shared pages stay mapped, and another one is offered, until then. mute: this operation gets no answer. late: the first ones are
  * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and
  * refused. sour: OBJ_DESTROY and VM_DESTROY are done and answered with an error, and
- * jobs that lose pages lose some of the last object that was destroyed. SIGTERM:
+ * jobs that lose pages lose some of the last object that was destroyed. flap: it says
+ * InitWait, Closing and Closed so many times first, with random times between. SIGTERM:
  * close the device as a backend that is stopped does, and exit. The device's directories must be
  * there; without them they are made.
  */
@@ -23,6 +24,9 @@
 #include <unistd.h>
 
 #include "fake.h"
+
+/* A guest's offer takes some milliseconds. */
+#define FLAP_US		20000
 
 static volatile sig_atomic_t got_usr1, got_term;
 
@@ -123,15 +127,27 @@ static void device_close(struct fake *fake)
 	state_set(fake, XenbusStateClosed);
 }
 
+/* What is offered may be a remainder of a time when this one went: then as the daemon does. */
+static void on_offer(struct fake *fake)
+{
+	if (fake->connected || fake->is_away)
+		return;
+	if (!fake_link_open(fake)) {
+		state_set(fake, XenbusStateConnected);
+		return;
+	}
+	if (!fake->flaps)
+		fake_die("map the shared pages");
+	state_set(fake, XenbusStateClosing);
+	state_set(fake, XenbusStateClosed);
+	fake->is_away = true;
+}
+
 static void on_front(struct fake *fake)
 {
 	switch (front_state(fake)) {
 	case XenbusStateInitialised:
-		if (fake->connected)
-			break;
-		if (fake_link_open(fake))
-			fake_die("map the shared pages");
-		state_set(fake, XenbusStateConnected);
+		on_offer(fake);
 		break;
 	case XenbusStateConnected:
 		if (fake->reoffer && fake->connected)
@@ -139,9 +155,11 @@ static void on_front(struct fake *fake)
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
-		if (!fake->connected)
+		if (!fake->connected && !fake->is_away)
 			break;
-		device_close(fake);
+		if (fake->connected)
+			device_close(fake);
+		fake->is_away = false;
 		device_offer(fake);
 		break;
 	default:
@@ -205,6 +223,25 @@ static void on_usr1(struct fake *fake)
 	fake_answer_late(fake);
 }
 
+/*
+ * Comes and goes, as if it could not serve anybody, at any time that a guest may need to
+ * see it. Nothing is connected meanwhile.
+ */
+static void flap(struct fake *fake)
+{
+	unsigned int i;
+
+	printf("fake-back: seed %u\n", fake->seed);
+	srand(fake->seed);
+	for (i = 0; i < fake->flaps; i++) {
+		device_offer(fake);
+		usleep((useconds_t)(rand() % FLAP_US));
+		state_set(fake, XenbusStateClosing);
+		state_set(fake, XenbusStateClosed);
+		usleep((useconds_t)(rand() % FLAP_US));
+	}
+}
+
 static void loop(struct fake *fake)
 {
 	struct pollfd fds[2] = {
@@ -251,7 +288,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]\n"
-			"  [mute=OPERATION] [late=OPERATION] [objects=N] [refuse-queries=N] [bad-queries=N]\n");
+			"  [mute=OPERATION] [late=OPERATION] [objects=N] [refuse-queries=N] [bad-queries=N]\n"
+			"  [flap=N] [seed=N]\n");
 		exit(99);
 	}
 	fake->domid = (uint32_t)strtoul(argv[1], NULL, 10);
@@ -276,6 +314,10 @@ static void arguments(struct fake *fake, int argc, char **argv)
 			fake->refuse_queries = (unsigned int)atoi(argv[i] + 15);
 		else if (!strncmp(argv[i], "bad-queries=", 12))
 			fake->bad_queries = (unsigned int)atoi(argv[i] + 12);
+		else if (!strncmp(argv[i], "flap=", 5))
+			fake->flaps = (unsigned int)atoi(argv[i] + 5);
+		else if (!strncmp(argv[i], "seed=", 5))
+			fake->seed = (unsigned int)atoi(argv[i] + 5);
 		else if (!strncmp(argv[i], "objects=", 8))
 			fake->max_objects = (uint32_t)atoi(argv[i] + 8);
 	}
@@ -300,6 +342,7 @@ int main(int argc, char **argv)
 	if (!fake.xs || !fake.evtchn || !fake.gnttab)
 		fake_die("open Xen's interfaces");
 	device_attach(&fake);
+	flap(&fake);
 	device_offer(&fake);
 	snprintf(path, sizeof(path), "%s/state", fake.front);
 	if (!xs_watch(fake.xs, path, "front"))

@@ -44,34 +44,6 @@ static int link_read(struct fake *fake, uint32_t *grefs, uint32_t *evt,
 	       read_number(fake, XENUSERPTR_FIELD_EVENT_CHANNEL, port) ? -1 : 0;
 }
 
-int fake_link_open(struct fake *fake)
-{
-	uint32_t grefs[1U << XENUSERPTR_MAX_RING_ORDER], evt, fence, port;
-	struct xen_userptrif_sring *sring;
-	int prot = PROT_READ | PROT_WRITE;
-
-	if (link_read(fake, grefs, &evt, &fence, &port))
-		return -1;
-	fake->ring_map = xengnttab_map_domain_grant_refs(fake->gnttab,
-							 fake->nr_ring_pages,
-							 fake->domid, grefs,
-							 prot);
-	fake->events = xengnttab_map_grant_ref(fake->gnttab, fake->domid, evt,
-					       prot);
-	fake->fences = xengnttab_map_grant_ref(fake->gnttab, fake->domid,
-					       fence, prot);
-	if (!fake->ring_map || !fake->events || !fake->fences)
-		return -1;
-	sring = fake->ring_map;
-	BACK_RING_INIT(&fake->ring, sring,
-		       fake->nr_ring_pages * XENUSERPTR_PAGE_SIZE);
-	fake->port = (evtchn_port_t)xenevtchn_bind_interdomain(fake->evtchn,
-							       fake->domid,
-							       port);
-	fake->connected = true;
-	return 0;
-}
-
 bool fake_map_keep(struct fake *fake, void *map, uint32_t nr_pages)
 {
 	if (!map || fake->nr_kept == FAKE_MAPS)
@@ -90,18 +62,53 @@ static void link_unmap(struct fake *fake, void *map, uint32_t nr)
 		fake_die("unmap a shared page");
 }
 
-void fake_link_close(struct fake *fake)
+static void link_unmap_all(struct fake *fake)
 {
-	if (!fake->connected)
-		return;
-	fake->connected = false;
-	xenevtchn_unbind(fake->evtchn, fake->port);
 	link_unmap(fake, fake->ring_map, fake->nr_ring_pages);
 	link_unmap(fake, fake->events, 1);
 	link_unmap(fake, fake->fences, 1);
 	fake->ring_map = NULL;
 	fake->events = NULL;
 	fake->fences = NULL;
+}
+
+int fake_link_open(struct fake *fake)
+{
+	uint32_t grefs[1U << XENUSERPTR_MAX_RING_ORDER], evt, fence, port;
+	struct xen_userptrif_sring *sring;
+	int prot = PROT_READ | PROT_WRITE;
+
+	if (link_read(fake, grefs, &evt, &fence, &port))
+		return -1;
+	fake->ring_map = xengnttab_map_domain_grant_refs(fake->gnttab,
+							 fake->nr_ring_pages,
+							 fake->domid, grefs,
+							 prot);
+	fake->events = xengnttab_map_grant_ref(fake->gnttab, fake->domid, evt,
+					       prot);
+	fake->fences = xengnttab_map_grant_ref(fake->gnttab, fake->domid,
+					       fence, prot);
+	if (!fake->ring_map || !fake->events || !fake->fences) {
+		link_unmap_all(fake);
+		return -1;
+	}
+	sring = fake->ring_map;
+	BACK_RING_INIT(&fake->ring, sring,
+		       fake->nr_ring_pages * XENUSERPTR_PAGE_SIZE);
+	fake->port = (evtchn_port_t)xenevtchn_bind_interdomain(fake->evtchn,
+							       fake->domid,
+							       port);
+	fake->connected = true;
+	return 0;
+}
+
+void fake_link_close(struct fake *fake)
+{
+	if (!fake->connected)
+		return;
+	fake->connected = false;
+	xenevtchn_unbind(fake->evtchn, fake->port);
+	link_unmap_all(fake);
 }
 
 void fake_respond(struct fake *fake, const struct xen_userptrif_rsp *rsp)
