@@ -123,9 +123,10 @@ typedef struct gnttab_revocable_setup gnttab_revocable_setup_t;
  * What operations other than QUERY say about <extra_refs> is only right if the
  * caller does not map, unmap or copy through <ref> meanwhile.
  *
- * A page that is revoked (with GNTREV_OP_writes: for writing) cannot be
- * mapped or copied by anybody through any grant: such calls fail with
- * GNTST_bad_page and raise a want.
+ * A page that is revoked (with GNTREV_OP_writes: for writing) or replaced
+ * cannot be mapped or copied by anybody through any grant: such calls fail
+ * with GNTST_bad_page and raise a want.  Nor does Xen use what replaces a page:
+ * a want for such a page is only answered by REVOKE and RESTORE.
  *
  * Contents are lost when the last mapping goes, or the channel is closed,
  * while a page is revoked for all access and was mapped writable.

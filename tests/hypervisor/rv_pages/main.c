@@ -19,6 +19,7 @@
  *   walk I MS        use page I as a page table for this time; prints counts
  *   hypercall I      have Xen read and write an argument there; prints both results
  *   time I           have Xen keep a vCPU's time there, and stop it; prints both results
+ *   fifo I           have Xen keep event channels there; prints the result
  *   balloon I        give page I back to Xen; populate I: and get another
  *   exchange I       ask Xen for another frame in its place; prints the result
  *   overwrite I K    put the frame of page K in the place of page I
@@ -48,30 +49,22 @@
 #include <xen/xen.h>
 #include <xen/xen-ops.h>
 #include "../../../protocol/xen_revocable.h"
+#include "rv_pages.h"
 
-#define MAX_PAGES 64
 #define AREA_ORDER 9
 #define WALK_PAGES (2 * PTRS_PER_PTE)
 #define UNUSED_PORT 0x80
-#define VCPUOP_TIME_PHYS_AREA 15
 #define TOUCH_SECONDS 20
 #define MAX_TOUCHES 64
 
-struct rv_page {
-	struct page *page;
-	int gref, alias;	/* 0: none */
-	unsigned int domid;
-	bool away, pinned;	/* given back to Xen; a program's */
-};
-
 static DEFINE_MUTEX(lock);
-static struct rv_page pages[MAX_PAGES];
-static unsigned int nr_pages;
+struct rv_page pages[MAX_PAGES];
+unsigned int nr_pages;
 static struct page *area;
 static char result[1024];
 static size_t result_len;
 
-static __printf(1, 2) void say(const char *format, ...)
+void say(const char *format, ...)
 {
 	va_list ap;
 
@@ -343,79 +336,6 @@ free:
 	return rc;
 }
 
-static int do_hypercall(unsigned long i, unsigned long unused)
-{
-	struct gnttab_query_size *op = page_address(pages[i].page);
-	int rc = HYPERVISOR_grant_table_op(GNTTABOP_query_size, op, 1);
-
-	say("%d %d", rc, rc ? 0 : op->status);
-	return 0;
-}
-
-static int do_time(unsigned long i, unsigned long unused)
-{
-	/* As struct vcpu_register_time_memory_area. */
-	u64 addr[] = { (u64)xen_page_to_gfn(pages[i].page) << PAGE_SHIFT, ~0ULL };
-	int vcpu = xen_vcpu_nr(raw_smp_processor_id());
-	int rc = HYPERVISOR_vcpu_op(VCPUOP_TIME_PHYS_AREA, vcpu, &addr[0]);
-
-	say("%d %d", rc, HYPERVISOR_vcpu_op(VCPUOP_TIME_PHYS_AREA, vcpu, &addr[1]));
-	return 0;
-}
-
-static int memory_op(unsigned int cmd, unsigned long i)
-{
-	xen_pfn_t gfn = page_to_pfn(pages[i].page);
-	struct xen_memory_reservation op = { .nr_extents = 1, .domid = DOMID_SELF };
-
-	set_xen_guest_handle(op.extent_start, &gfn);
-	return HYPERVISOR_memory_op(cmd, &op) == 1 ? 0 : -EIO;
-}
-
-static int do_balloon(unsigned long i, unsigned long unused)
-{
-	int rc = memory_op(XENMEM_decrease_reservation, i);
-
-	if (!rc)
-		pages[i].away = true;
-	return rc;
-}
-
-static int do_populate(unsigned long i, unsigned long unused)
-{
-	int rc = memory_op(XENMEM_populate_physmap, i);
-
-	if (!rc)
-		pages[i].away = false;
-	return rc;
-}
-
-static int do_exchange(unsigned long i, unsigned long unused)
-{
-	xen_pfn_t gfn = xen_page_to_gfn(pages[i].page), out = gfn;
-	struct xen_memory_exchange op = {
-		.in = { .nr_extents = 1, .domid = DOMID_SELF },
-		.out = { .nr_extents = 1, .domid = DOMID_SELF },
-	};
-
-	set_xen_guest_handle(op.in.extent_start, &gfn);
-	set_xen_guest_handle(op.out.extent_start, &out);
-	say("%ld", (long)HYPERVISOR_memory_op(XENMEM_exchange, &op));
-	return 0;
-}
-
-static int do_overwrite(unsigned long i, unsigned long k)
-{
-	struct xen_add_to_physmap op = { .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn };
-
-	if (k >= nr_pages || k == i || pages[k].away)
-		return -EINVAL;
-	op.idx = xen_page_to_gfn(pages[k].page);
-	op.gpfn = xen_page_to_gfn(pages[i].page);
-	pages[k].away = true;
-	return HYPERVISOR_memory_op(XENMEM_add_to_physmap, &op);
-}
-
 static int do_lost(unsigned long unused, unsigned long unused2)
 {
 	struct gnttab_revocable_fault op;
@@ -520,6 +440,7 @@ static const struct {
 	{ "poke", do_poke, true },	{ "emulate", do_emulate, true },
 	{ "irqsoff", do_irqsoff, true },	{ "walk", do_walk, true },
 	{ "hypercall", do_hypercall, true },	{ "time", do_time, true },
+	{ "fifo", do_fifo, true },
 	{ "balloon", do_balloon, true },	{ "populate", do_populate, true },
 	{ "lost", do_lost, false },	{ "exchange", do_exchange, true },
 	{ "overwrite", do_overwrite, true },	{ "gfn", do_gfn, true },
