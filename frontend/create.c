@@ -162,15 +162,16 @@ static int create_once(struct xu_conn *conn, struct drm_file *file,
 /*
  * Closing a handle does not wait for the other VM, so a program that
  * registers again at once may find its own old pages in the way: then wait
- * for those.
+ * for those. @releasing: on their way out before the try, which some of them may have
+ * left since the other VM said no.
  */
-static bool create_may_retry(struct xu_device *xd, int err)
+static bool create_may_retry(struct xu_device *xd, int err, int releasing)
 {
-	int releasing = atomic_read(&xd->nr_releasing);
 	long left;
 
 	if (err != -EDQUOT && err != -ENOBUFS && err != -ENOSPC)
 		return false;
+	releasing = max(releasing, atomic_read(&xd->nr_releasing));
 	if (!releasing)
 		return false;
 	left = wait_event_killable_timeout(xd->release_wait,
@@ -185,7 +186,7 @@ int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	struct xu_device *xd = to_xu_device(drm);
 	struct drm_xen_userptr_range *ranges;
 	struct xu_conn *conn;
-	int tries = 0;
+	int tries = 0, releasing;
 	u64 size;
 	int err;
 
@@ -197,9 +198,10 @@ int xu_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	err = conn ? 0 : -ENODEV;
 	if (conn) {
 		do {
+			releasing = atomic_read(&xd->nr_releasing);
 			err = create_once(conn, file, args, ranges, size);
 		} while (err && tries++ < CREATE_RETRIES &&
-			 create_may_retry(xd, err));
+			 create_may_retry(xd, err, releasing));
 		xu_conn_put(conn);
 	}
 	kvfree(ranges);

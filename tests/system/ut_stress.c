@@ -284,6 +284,30 @@ static void quota_exhausted(void)
 	UT_CHECK(ut_wait_pinned(0), "%lu pages stay pinned", ut_pinned_pages());
 }
 
+/* Whoever lets go and registers again has room, however late the backend hears of it. */
+static void quota_changes_hands(void)
+{
+	enum { CHUNK = 4096, ROUNDS = 300 };
+	unsigned char *memory = ut_pages(CHUNK);
+	struct drm_xen_userptr_info info;
+	uint32_t handle, last, i;
+	int fd = ut_node_open();
+
+	UT_ERRNO(__ut_info(fd, &info), 0);
+	for (i = 0; i < (info.max_pages - 1) / CHUNK; i++)
+		UT_ERRNO(__ut_create_one(fd, memory, CHUNK * UT_PAGE, 0, &handle), 0);
+	if ((info.max_pages - 1) % CHUNK)
+		UT_ERRNO(__ut_create_one(fd, memory, (info.max_pages - 1) % CHUNK * UT_PAGE, 0,
+					 &handle), 0);
+	UT_ERRNO(__ut_create_one(fd, memory, UT_PAGE, 0, &last), 0);
+	for (i = 0; i < ROUNDS; i++) {
+		ut_destroy(fd, last);
+		UT_ERRNO(__ut_create_one(fd, memory, UT_PAGE, 0, &last), 0);
+	}
+	close(fd);
+	UT_CHECK(ut_wait_pinned(0), "%lu pages stay pinned", ut_pinned_pages());
+}
+
 /* --------------------------------------------------------------- random */
 
 static uint64_t random_state;
@@ -409,6 +433,7 @@ const struct ut_case ut_stress_cases[] = {
 	{ "memory_register_same_ptr", memory_register_same_ptr },
 	{ "multi_thread_register_userptr", multi_thread_register_userptr },
 	{ "quota_exhausted", quota_exhausted },
+	{ "quota_changes_hands", quota_changes_hands },
 	{ "userptr_fuzzing", userptr_fuzzing },
 	{ NULL, NULL },
 };
