@@ -199,7 +199,7 @@ static int bind_fill(struct drm_file *file, struct xu_vm *vm,
 /* Without syncs the program wants to know how it went. */
 static int bind_wait(struct xu_job *job, struct drm_xen_userptr_vm_bind *args)
 {
-	if (wait_for_completion_killable(&job->signaled))
+	if (xu_wait(&job->signaled))
 		return -EINTR;
 	if (job->error && job->error_index < args->nr_ops)
 		args->error_op = job->error_index;

@@ -21,6 +21,7 @@
 
 #include "trace.h"
 #include "xen_userptr.h"
+#include "xenbus.h"
 
 struct xu_conn *xu_conn_get_ready(struct xu_device *xd)
 {

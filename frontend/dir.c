@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "xen_userptr.h"
+#include "xenbus.h"
 
 static int kpages_alloc(struct xu_kpages *kpages)
 {

@@ -176,7 +176,7 @@ int xu_object_register(struct xu_object *obj)
 	err = object_send_create(obj);
 	if (err)
 		return err;
-	if (wait_for_completion_killable(&obj->created))
+	if (xu_wait(&obj->created))
 		return -EINTR;
 	return obj->create_err;
 }

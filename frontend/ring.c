@@ -205,7 +205,15 @@ static void ring_call_done(struct xu_req *req, int err,
 	kref_put(&call->ref, ring_call_free);
 }
 
-/* As wait_for_completion_killable_timeout(), but for @check. */
+/* A suspend freezes programs before it asks anything of the backend. */
+int xu_wait(struct completion *done)
+{
+	int err = wait_for_completion_state(done, TASK_KILLABLE | TASK_FREEZABLE);
+
+	return err ? -EINTR : 0;
+}
+
+/* 0, or as wait_for_completion_killable_timeout(). */
 static long ring_call_wait(struct xu_conn *conn, struct ring_call *call,
 			   unsigned long timeout,
 			   void (*check)(struct xu_conn *conn))
@@ -213,8 +221,10 @@ static long ring_call_wait(struct xu_conn *conn, struct ring_call *call,
 	unsigned long slice;
 	long left;
 
+	if (!check)
+		return xu_wait(&call->answered) ? -EINTR : 1;
 	for (;;) {
-		slice = check ? min_t(unsigned long, timeout, HZ) : timeout;
+		slice = min_t(unsigned long, timeout, HZ);
 		left = wait_for_completion_killable_timeout(&call->answered,
 							    slice);
 		timeout -= slice;

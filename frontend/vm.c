@@ -202,7 +202,7 @@ static int vm_register(struct xu_vm *vm, u32 gpu)
 		xu_vm_put(vm);
 		return err;
 	}
-	if (wait_for_completion_killable(&vm->created)) {
+	if (xu_wait(&vm->created)) {
 		xu_vm_release(vm);
 		return -EINTR;
 	}
@@ -256,7 +256,7 @@ int xu_vm_destroy_ioctl(struct drm_device *drm, void *data,
 	if (!vm)
 		return -ENOENT;
 	xu_vm_release(vm);
-	if (wait_for_completion_killable(&vm->gone))
+	if (xu_wait(&vm->gone))
 		err = -EINTR;
 	xu_vm_put(vm);
 	return err;

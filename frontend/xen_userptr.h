@@ -96,10 +96,13 @@ struct xu_req {
  */
 int xu_ring_submit(struct xu_conn *conn, struct xu_req *req);
 
+/* Wait as a program: killable, and it may be frozen meanwhile. No lock held. 0 or -EINTR. */
+int xu_wait(struct completion *done);
+
 /*
- * Send @pkt and wait for the answer, killable, at most @timeout jiffies (MAX_SCHEDULE_TIMEOUT:
- * for ever). -EINTR: the process is dying, -ETIMEDOUT; the answer will be dropped then. @rsp may
- * be NULL. @check, or NULL, is called every second and may break the connection.
+ * Send @pkt and wait for the answer as xu_wait() does; or, with @check, which is called every
+ * second and may break the connection, at most @timeout jiffies and not to be frozen. -EINTR: the
+ * process is dying, -ETIMEDOUT; the answer will be dropped then. @rsp may be NULL.
  */
 int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
 		 struct xen_userptrif_rsp *rsp, unsigned long timeout,
@@ -585,13 +588,6 @@ struct xu_device *xu_device_create(struct xenbus_device *xdev);
 /* xenbus.c */
 int xu_xenbus_register(void);
 void xu_xenbus_unregister(void);
-/* A connection has closed: it is the device's no more. */
-void xu_xenbus_conn_closed(struct xu_conn *conn);
-/* A connection has pages, until they are free again. Any process context. */
-void xu_xenbus_pages_begun(struct xu_device *xd);
-void xu_xenbus_pages_ended(struct xu_device *xd);
-/* The backend is Connected: ask what it is and show the render node. */
-void xu_xenbus_conn_start(struct xu_conn *conn);
 
 /* debugfs.c: before the node is registered */
 void xu_debugfs_init(struct xu_device *xd);

@@ -11,7 +11,6 @@
  * state, and remove the device. So we never write it, and leave it while
  * xenwatch, which does that comparison, waits for us.
  */
-#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -22,11 +21,7 @@
 
 #include "trace.h"
 #include "xen_userptr.h"
-
-static unsigned int quiesce_timeout = 20;
-module_param(quiesce_timeout, uint, 0644);
-MODULE_PARM_DESC(quiesce_timeout,
-		 "Seconds that a suspend waits until the backend has brought all data home (default 20)");
+#include "xenbus.h"
 
 static unsigned int ring_page_order = 2;
 module_param(ring_page_order, uint, 0644);
@@ -36,8 +31,7 @@ MODULE_PARM_DESC(ring_page_order,
 /* With the pages of so many old connections mapped the backend gets no new one. */
 #define OLD_CONNS_MAX	8
 
-/* The connection whatever its state, with a reference, or NULL. */
-static struct xu_conn *conn_get_any(struct xu_device *xd)
+struct xu_conn *xu_xenbus_get_conn(struct xu_device *xd)
 {
 	struct xu_conn *conn;
 
@@ -66,10 +60,9 @@ void xu_xenbus_pages_ended(struct xu_device *xd)
 	drm_dev_put(&xd->drm);
 }
 
-/* Break the connection and wait until this guest has let go of it. */
-static void device_disconnect(struct xu_device *xd)
+void xu_xenbus_disconnect(struct xu_device *xd)
 {
-	struct xu_conn *conn = conn_get_any(xd);
+	struct xu_conn *conn = xu_xenbus_get_conn(xd);
 
 	if (!conn)
 		return;
@@ -280,7 +273,7 @@ static void device_offer(struct xu_device *xd)
 	struct xenbus_device *xdev = xd->xdev;
 	int err;
 
-	device_disconnect(xd);
+	xu_xenbus_disconnect(xd);
 	if (xdev->state != XenbusStateInitialising)
 		xenbus_switch_state(xdev, XenbusStateClosed);
 	if (!device_may_offer(xd))
@@ -300,22 +293,25 @@ static void device_offer(struct xu_device *xd)
 		xenbus_switch_state(xdev, XenbusStateInitialised);
 }
 
+static void device_close(struct xu_device *xd)
+{
+	xu_xenbus_disconnect(xd);
+	if (xd->xdev->state != XenbusStateClosed)
+		xenbus_frontend_closed(xd->xdev);
+}
+
 static void device_start(struct xu_device *xd)
 {
-	struct xu_conn *conn = conn_get_any(xd);
+	struct xu_conn *conn = xu_xenbus_get_conn(xd);
 
+	/* Resumed in place, with another end that goes on: it is to begin again too. */
+	if (!conn && xd->xdev->state == XenbusStateInitialising)
+		device_close(xd);
 	if (!conn)
 		return;
 	if (xd->xdev->state != XenbusStateInitialised ||
 	    !queue_work(xu_release_wq, &conn->connect_work))
 		xu_conn_put(conn);
-}
-
-static void device_close(struct xu_device *xd)
-{
-	device_disconnect(xd);
-	if (xd->xdev->state != XenbusStateClosed)
-		xenbus_frontend_closed(xd->xdev);
 }
 
 static void device_follow(struct xu_device *xd, enum xenbus_state backend)
@@ -350,7 +346,7 @@ static bool device_has_lost_conn(struct xu_device *xd)
 
 static bool device_has_whole_conn(struct xu_device *xd)
 {
-	struct xu_conn *conn = conn_get_any(xd);
+	struct xu_conn *conn = xu_xenbus_get_conn(xd);
 	bool whole = conn && !READ_ONCE(conn->broken);
 
 	if (conn)
@@ -396,7 +392,7 @@ static void device_state_work(struct work_struct *work)
 		device_close(xd);
 }
 
-static bool backend_is_away(enum xenbus_state backend)
+bool xu_xenbus_is_away(enum xenbus_state backend)
 {
 	switch (backend) {
 	case XenbusStateUnknown:
@@ -414,15 +410,9 @@ static bool backend_is_away(enum xenbus_state backend)
 	return false;
 }
 
-/*
- * Who reclaims memory may wait for our fences, and the work for memory, if it needs
- * a new thread. So the fences end in the thread that runs anyway, which allocates
- * nothing for it.
- */
-static void device_break(struct xu_device *xd)
+/* Takes the reference of @conn, which may be NULL. */
+void xu_xenbus_break(struct xu_conn *conn)
 {
-	struct xu_conn *conn = conn_get_any(xd);
-
 	if (!conn)
 		return;
 	xu_conn_break(conn, -ENODEV);
@@ -436,8 +426,16 @@ static void xu_otherend_changed(struct xenbus_device *xdev,
 
 	trace_xen_userptr_backend_state(xdev->otherend_id, backend_state);
 	WRITE_ONCE(xd->backend_state, backend_state);
-	if (backend_is_away(backend_state))
-		device_break(xd);
+	/*
+	 * Who reclaims memory may wait for our fences, and the work for memory, if it needs
+	 * a new thread. So the fences end in the thread that runs anyway, which allocates
+	 * nothing for it. A connection that was Connected ends with InitWait too: that
+	 * is the next backend, after one that said nothing any more.
+	 */
+	if (xu_xenbus_is_away(backend_state))
+		xu_xenbus_break(xu_xenbus_get_conn(xd));
+	else if (backend_state == XenbusStateInitWait)
+		xu_xenbus_break(xu_conn_get_ready(xd));
 	WRITE_ONCE(xd->state_heard, true);
 	queue_work(xu_release_wq, &xd->state_work);
 	/* There is no connection yet: this waits for nothing but xenstored. */
@@ -465,97 +463,9 @@ static void xu_remove(struct xenbus_device *xdev)
 	mutex_lock(&xd->state_mutex);
 	WRITE_ONCE(xd->removed, true);
 	mutex_unlock(&xd->state_mutex);
-	device_disconnect(xd);
+	xu_xenbus_disconnect(xd);
 	if (xd->registered)
 		drm_dev_unplug(&xd->drm);
-}
-
-/* Not xenbus_read_driver_state(), which takes other arguments since 7.0. */
-static enum xenbus_state suspend_read_state(struct xenbus_device *xdev)
-{
-	return xenbus_read_unsigned(xdev->otherend, "state",
-				    XenbusStateUnknown);
-}
-
-/* A suspend runs in xenwatch, so that what the backend says is not heard meanwhile. */
-static void suspend_check(struct xu_conn *conn)
-{
-	if (backend_is_away(suspend_read_state(conn->xd->xdev)))
-		xu_conn_break(conn, -ENODEV);
-}
-
-static void suspend_quiesce(struct xu_conn *conn, unsigned long timeout)
-{
-	struct xen_userptrif_req pkt = {
-		.operation = XENUSERPTR_OP_QUIESCE,
-	};
-	int err;
-
-	err = xu_ring_call(conn, &pkt, NULL, timeout, suspend_check);
-	if (err)
-		dev_warn(&conn->xd->xdev->dev,
-			 "data may be lost by the suspend: %d\n", err);
-	if (READ_ONCE(conn->broken))
-		flush_work(&conn->close_work);
-}
-
-/* Of a worker that died the backend brings the data home, and says Closing until then. */
-static void suspend_wait_closing(struct xenbus_device *xdev, unsigned long end)
-{
-	while (suspend_read_state(xdev) == XenbusStateClosing &&
-	       time_before(jiffies, end))
-		msleep(100);
-}
-
-/*
- * All old pages end with a restore, and an offer in the midst of that would go to the
- * backend of before, whose path xenbus frees then. So what has begun ends now. The
- * next state of a backend brings another, also to a guest that goes on.
- */
-static void suspend_offers(struct xu_device *xd)
-{
-	flush_work(&xd->state_work);
-	WRITE_ONCE(xd->offer_waits, false);
-	flush_work(&xd->state_work);
-}
-
-/*
- * Before the guest is saved or migrated the host brings all data home. The
- * connection stays: if the guest goes on, so do the programs; if it is
- * restored elsewhere, resume drops what is left. A backend that does not
- * answer cannot stop the guest.
- */
-static int xu_suspend(struct xenbus_device *xdev)
-{
-	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
-	unsigned long timeout = min(READ_ONCE(quiesce_timeout), 3600U) * HZ;
-	unsigned long end = jiffies + timeout;
-	struct xu_conn *conn = xu_conn_get_ready(xd);
-
-	if (conn) {
-		suspend_quiesce(conn, timeout);
-		xu_conn_put(conn);
-	}
-	suspend_wait_closing(xdev, end);
-	suspend_offers(xd);
-	return 0;
-}
-
-/*
- * After a restore nothing of the old connection is left on the other side, which may
- * be another domain. Who has the old one's number must not be granted anything, so
- * that is first. The watch of the other end, which comes next, tells its state.
- */
-static int xu_resume(struct xenbus_device *xdev)
-{
-	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
-
-	xu_grants_restored(&xd->grants, xdev->otherend_id);
-	cancel_work_sync(&xd->state_work);
-	WRITE_ONCE(xd->backend_state, XenbusStateUnknown);
-	xd->handled_state = XenbusStateUnknown;
-	device_disconnect(xd);
-	return 0;
 }
 
 static const struct xenbus_device_id xu_ids[] = {
@@ -569,6 +479,7 @@ static struct xenbus_driver xu_xenbus_driver = {
 	.ids = xu_ids,
 	.probe = xu_probe,
 	.remove = xu_remove,
+	.driver.pm = &xu_pm_ops,
 	.suspend = xu_suspend,
 	.resume = xu_resume,
 	.otherend_changed = xu_otherend_changed,

@@ -388,6 +388,7 @@ void fake_handle(struct fake *fake, const struct xen_userptrif_req *req)
 	}
 	if (fake->late & 1u << req->operation && fake->nr_late < FAKE_LATE) {
 		fake->late_req[fake->nr_late++] = *req;
+		printf("fake-back: operation %u waits\n", req->operation);
 		return;
 	}
 	switch (req->operation) {
