@@ -3,9 +3,9 @@
 #ifndef XEN_USERPTR_XENBUS_H
 #define XEN_USERPTR_XENBUS_H
 
+#include <linux/pm.h>
 #include <xen/xenbus.h>
 
-struct dev_pm_ops;
 struct xu_conn;
 struct xu_device;
 
