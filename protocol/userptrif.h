@@ -32,6 +32,7 @@
 #define XENUSERPTR_FIELD_REVOCABLE      "feature-revocable"
 #define XENUSERPTR_FIELD_TRIM           "feature-trim"
 #define XENUSERPTR_FIELD_DISCARD        "feature-discard"
+#define XENUSERPTR_FIELD_STAY           "feature-stay"
 #define XENUSERPTR_FIELD_GPUS           "gpus"
 #define XENUSERPTR_FIELD_MAX_PAGES      "max-pages"
 #define XENUSERPTR_FIELD_MAX_OBJECTS    "max-objects"
@@ -151,6 +152,8 @@ struct xen_userptrif_vm_bind {
     struct xen_userptrif_bind_op op; /* not indirect only, else all zero */
 };
 
+#define XENUSERPTR_EXEC_STAY            (1U << 0)
+
 /* EXEC: fence_page[timeline] becomes seqno when the job has ended. */
 struct xen_userptrif_exec {
     uint32_t vm_id;
@@ -159,7 +162,7 @@ struct xen_userptrif_exec {
     uint32_t cmd_length;        /* octets, not 0 */
     uint32_t timeline;          /* 0..XENUSERPTR_MAX_TIMELINES - 1 */
     uint64_t seqno;             /* greater than the last one of the timeline */
-    uint32_t flags;             /* 0 */
+    uint32_t flags;             /* XENUSERPTR_EXEC_* */
     uint32_t reserved;
 };
 

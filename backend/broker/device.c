@@ -157,6 +157,7 @@ static int device_write_keys(struct device *device)
 		{ .key = XENUSERPTR_FIELD_REVOCABLE },
 		{ .key = XENUSERPTR_FIELD_TRIM, .value = "1" },
 		{ .key = XENUSERPTR_FIELD_DISCARD, .value = "1" },
+		{ .key = XENUSERPTR_FIELD_STAY, .value = "1" },
 		{ .key = XENUSERPTR_FIELD_GPUS },
 	};
 
@@ -166,7 +167,7 @@ static int device_write_keys(struct device *device)
 		 XENUSERPTR_MAX_RING_ORDER);
 	snprintf(items[2].value, sizeof(items[2].value), "%d",
 		 module_is_revocable());
-	snprintf(items[5].value, sizeof(items[5].value), "%u",
+	snprintf(items[6].value, sizeof(items[6].value), "%u",
 		 device->config.gpus.nr);
 	return device_write(device, items, sizeof(items) / sizeof(items[0]));
 }

@@ -98,7 +98,8 @@ static int exec_validate(const struct xen_userptrif_req *untrusted_req)
 	const struct xen_userptrif_exec *untrusted_op =
 		&untrusted_req->op.exec;
 
-	if (untrusted_op->flags || untrusted_op->reserved)
+	if (untrusted_op->flags & ~XENUSERPTR_EXEC_STAY ||
+	    untrusted_op->reserved)
 		return -EPROTO;
 	return untrusted_op->timeline < XENUSERPTR_MAX_TIMELINES ? 0 : -EPROTO;
 }

@@ -173,6 +173,13 @@ static int route_step(struct route *route, const struct core_event *event)
 	return 0;
 }
 
+/* After QUIESCE nothing leaves home until the guest works on. */
+static bool ends_quiesce(const struct xen_userptrif_req *untrusted_req)
+{
+	return untrusted_req->operation == XENUSERPTR_OP_EXEC &&
+	       !(untrusted_req->op.exec.flags & XENUSERPTR_EXEC_STAY);
+}
+
 int route_request(struct route *route,
 		 const struct xen_userptrif_req *untrusted_req)
 {
@@ -185,7 +192,7 @@ int route_request(struct route *route,
 	status_add(&route->status->requests, 1);
 	PROBE2(request, untrusted_req->id, untrusted_req->operation);
 	route->untrusted_req = untrusted_req;
-	if (route->migrator && untrusted_req->operation == XENUSERPTR_OP_EXEC)
+	if (route->migrator && ends_quiesce(untrusted_req))
 		ret = migrator_leave_home(route->migrator);
 	if (!ret)
 		ret = route_step(route, &event);

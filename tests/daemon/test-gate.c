@@ -436,6 +436,33 @@ static void test_quiesced_twice(void **state)
 	call(&req);
 }
 
+/* Of an address space that there is not, for it matters only that it was sent. */
+static void exec(uint32_t flags)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_EXEC };
+
+	req.op.exec.flags = flags;
+	req.op.exec.vm_id = 77;
+	req.op.exec.seqno = w->next_id;
+	assert_int_equal(request_run(&req), 0);
+	assert_int_equal(answer(), XENUSERPTR_STATUS_NO_ENTRY);
+}
+
+/* A job that the guest sends while it is suspended lets nothing leave home. */
+static void test_exec_that_stays(void **state)
+{
+	struct xen_userptrif_req quiesce = { .operation = XENUSERPTR_OP_QUIESCE };
+
+	(void)state;
+	assert_int_equal(request_run(&quiesce), 0);
+	assert_int_equal(answer(), XENUSERPTR_STATUS_OK);
+	assert_true(w->m.stays_home);
+	exec(XENUSERPTR_EXEC_STAY);
+	assert_true(w->m.stays_home);
+	exec(0);
+	assert_false(w->m.stays_home);
+}
+
 static uint32_t destroy(uint32_t obj)
 {
 	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_DESTROY };
@@ -483,6 +510,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_pages_stay,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quiesced_twice,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exec_that_stays,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_forgotten,
 						setup, teardown),

@@ -144,7 +144,8 @@ static const struct {
 	{ 5, FIELD(op.vm_bind.op.offset), UINT64_MAX, 0 }, /* the same */
 	{ 6, FIELD(op.exec.timeline), 511, 0 },
 	{ 6, FIELD(op.exec.timeline), 512, -EPROTO },
-	{ 6, FIELD(op.exec.flags), 1, -EPROTO },
+	{ 6, FIELD(op.exec.flags), XENUSERPTR_EXEC_STAY, 0 },
+	{ 6, FIELD(op.exec.flags), 2, -EPROTO },
 	{ 6, FIELD(op.exec.reserved), 1, -EPROTO },
 	{ 6, FIELD(op.exec.cmd_length), 0, 0 },		/* a status later */
 	{ 6, FIELD(op.exec.engine), UINT32_MAX, 0 },	/* a status later */
