@@ -178,6 +178,7 @@ static void conn_close_work(struct work_struct *work)
 {
 	struct xu_conn *conn = container_of(work, struct xu_conn, close_work);
 
+	complete_all(&conn->closing);
 	/* Who polls from elsewhere notifies through the interrupt: that ends first. */
 	mutex_lock(&conn->timeline_lock);
 	conn->closed = true;
@@ -187,6 +188,8 @@ static void conn_close_work(struct work_struct *work)
 	conn->irq = 0;
 	conn_teardown_pages(conn);
 	xu_quarantine_kick();
+	/* Not that it says Connected when another connection is offered. */
+	flush_work(&conn->connect_work);
 	xu_xenbus_conn_closed(conn);
 	xu_conn_put(conn);
 }
@@ -213,6 +216,7 @@ struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order)
 	spin_lock_init(&conn->lock);
 	mutex_init(&conn->timeline_lock);
 	INIT_LIST_HEAD(&conn->backlog);
+	init_completion(&conn->closing);
 	INIT_WORK(&conn->close_work, conn_close_work);
 	INIT_WORK(&conn->connect_work, conn_connect_work);
 	xa_init_flags(&conn->objs, XA_FLAGS_ALLOC1);
@@ -312,6 +316,16 @@ void xu_conn_break(struct xu_conn *conn, int err)
 	dma_fence_end_signalling(cookie);
 	xu_conn_get(conn);
 	queue_work(xu_release_wq, &conn->close_work);
+}
+
+/*
+ * Who breaks it may be another, and not have come to queue the work. Only the work ends
+ * the thread of the interrupt, which runs our code.
+ */
+void xu_conn_wait_closed(struct xu_conn *conn)
+{
+	wait_for_completion(&conn->closing);
+	flush_work(&conn->close_work);
 }
 
 void xu_conn_violation(struct xu_conn *conn, const char *format, ...)

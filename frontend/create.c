@@ -119,6 +119,12 @@ static int object_create(struct xu_object *obj, u32 *error_range)
 	err = xu_object_pin(obj, error_range);
 	if (err)
 		return err;
+	/*
+	 * Who waits for room may be frozen, and the guest be restored meanwhile: the backend's
+	 * number is a stranger's then.
+	 */
+	if (READ_ONCE(obj->conn->broken))
+		return -ENODEV;
 	err = object_grant(obj);
 	if (err)
 		return err;
@@ -174,9 +180,9 @@ static bool create_may_retry(struct xu_device *xd, int err, int releasing)
 	releasing = max(releasing, atomic_read(&xd->nr_releasing));
 	if (!releasing)
 		return false;
-	left = wait_event_killable_timeout(xd->release_wait,
-					   atomic_read(&xd->nr_releasing) <
-					   releasing, CREATE_RELEASE_WAIT);
+	left = xu_wait_event_timeout(xd->release_wait,
+				     atomic_read(&xd->nr_releasing) < releasing,
+				     CREATE_RELEASE_WAIT);
 	return left > 0;
 }
 

@@ -181,8 +181,7 @@ int xu_user_check_cap(struct xu_user *user)
 	if (atomic_long_read(&user->quarantined) >
 	    READ_ONCE(quarantine_max_pages))
 		return -EBUSY;
-	left = wait_event_killable_timeout(cap_wait, user_in_cap(user),
-					   CAP_WAIT);
+	left = xu_wait_event_timeout(cap_wait, user_in_cap(user), CAP_WAIT);
 	if (left < 0)
 		return -EINTR;
 	return left ? 0 : -EBUSY;

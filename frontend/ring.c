@@ -70,6 +70,13 @@ static bool ring_full(const struct xu_conn *conn)
 	return bitmap_full(conn->slot_used, conn->nr_slots);
 }
 
+void xu_ring_stay(struct xu_conn *conn, bool stay)
+{
+	spin_lock(&conn->lock);
+	conn->stays = stay && conn->can_stay;
+	spin_unlock(&conn->lock);
+}
+
 int xu_ring_submit(struct xu_conn *conn, struct xu_req *req)
 {
 	int err;
@@ -78,6 +85,9 @@ int xu_ring_submit(struct xu_conn *conn, struct xu_req *req)
 	err = conn->broken;
 	if (err)
 		goto unlock;
+	/* Jobs that wait for others are sent late. What stands before QUIESCE needs no mark. */
+	if (conn->stays && req->pkt.operation == XENUSERPTR_OP_EXEC)
+		req->pkt.op.exec.flags |= XENUSERPTR_EXEC_STAY;
 	if (ring_full(conn) || !list_empty(&conn->backlog))
 		list_add_tail(&req->link, &conn->backlog);
 	else

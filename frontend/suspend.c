@@ -15,7 +15,26 @@
 static unsigned int quiesce_timeout = 20;
 module_param(quiesce_timeout, uint, 0644);
 MODULE_PARM_DESC(quiesce_timeout,
-		 "Seconds that a suspend waits until the backend has brought all data home (default 20)");
+		 "Seconds that a suspend waits until the backends have brought all data home (default 20)");
+
+/* Of the suspend that is going on, for all devices together. Only xenwatch. */
+static bool suspending;
+static unsigned long suspend_end;
+
+/* The first device of a suspend begins it. */
+static void suspend_begin(void)
+{
+	if (!suspending)
+		suspend_end = jiffies +
+			      min(READ_ONCE(quiesce_timeout), 3600U) * HZ;
+	suspending = true;
+}
+
+/* A backend that answers is not to suffer from one before it that does not. */
+static unsigned long suspend_left(void)
+{
+	return max_t(long, suspend_end - jiffies, HZ);
+}
 
 /* Not xenbus_read_driver_state(), which takes other arguments since 7.0. */
 static enum xenbus_state suspend_read_state(struct xenbus_device *xdev)
@@ -34,7 +53,7 @@ static void suspend_check(struct xu_conn *conn)
 		xu_conn_break(conn, -ENODEV);
 }
 
-static void suspend_quiesce(struct xu_conn *conn, unsigned long timeout)
+static void suspend_quiesce(struct xu_conn *conn)
 {
 	struct xen_userptrif_req pkt = {
 		.operation = XENUSERPTR_OP_QUIESCE,
@@ -43,29 +62,13 @@ static void suspend_quiesce(struct xu_conn *conn, unsigned long timeout)
 
 	/* A call needs memory, and who has some to give may wait for this connection. */
 	suspend_check(conn);
-	err = xu_ring_call(conn, &pkt, NULL, timeout, suspend_check);
+	xu_ring_stay(conn, true);
+	err = xu_ring_call(conn, &pkt, NULL, suspend_left(), suspend_check);
 	if (err)
 		dev_warn(&conn->xd->xdev->dev,
 			 "data may be lost by the suspend: %d\n", err);
 	if (READ_ONCE(conn->broken))
-		flush_work(&conn->close_work);
-}
-
-/*
- * Of a worker that died the backend brings the data home, and says Closing until then. One
- * that is only told to go waits for us, who say Closed when there is no connection.
- */
-static void suspend_wait_closing(struct xenbus_device *xdev, unsigned long end)
-{
-	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
-
-	if (xu_xenbus_is_away(suspend_read_state(xdev))) {
-		xu_xenbus_disconnect(xd);
-		flush_work(&xd->state_work);
-	}
-	while (suspend_read_state(xdev) == XenbusStateClosing &&
-	       time_before(jiffies, end))
-		msleep(100);
+		xu_conn_wait_closed(conn);
 }
 
 /*
@@ -81,6 +84,32 @@ static void suspend_offers(struct xu_device *xd)
 }
 
 /*
+ * A connection that is not ready, with nobody who uses it, would become so in the midst of
+ * a suspend. One that broke, or whose backend goes, is said to be Closed.
+ */
+static bool suspend_keeps_conn(struct xu_device *xd)
+{
+	struct xu_conn *conn = xu_conn_get_ready(xd);
+
+	if (!conn)
+		return false;
+	xu_conn_put(conn);
+	return !xu_xenbus_is_away(suspend_read_state(xd->xdev));
+}
+
+/*
+ * Of a connection that broke the backend brings the data home, as soon as it has heard of
+ * it, and says Closing until then.
+ */
+static bool suspend_is_rescued(struct xenbus_device *xdev, bool has_conn)
+{
+	enum xenbus_state state = suspend_read_state(xdev);
+
+	return state == XenbusStateClosing ||
+	       (state == XenbusStateConnected && !has_conn);
+}
+
+/*
  * Before the guest is saved or migrated the host brings all data home. The
  * connection stays: if the guest goes on, so do the programs; if it is
  * restored elsewhere, resume drops what is left. A backend that does not
@@ -89,16 +118,23 @@ static void suspend_offers(struct xu_device *xd)
 int xu_suspend(struct xenbus_device *xdev)
 {
 	struct xu_device *xd = dev_get_drvdata(&xdev->dev);
-	unsigned long timeout = min(READ_ONCE(quiesce_timeout), 3600U) * HZ;
-	unsigned long end = jiffies + timeout;
 	struct xu_conn *conn = xu_conn_get_ready(xd);
+	bool keep;
 
+	suspend_begin();
 	if (conn) {
-		suspend_quiesce(conn, timeout);
+		suspend_quiesce(conn);
 		xu_conn_put(conn);
 	}
-	suspend_wait_closing(xdev, end);
 	suspend_offers(xd);
+	keep = suspend_keeps_conn(xd);
+	if (!keep) {
+		xu_xenbus_disconnect(xd);
+		flush_work(&xd->state_work);
+	}
+	while (suspend_is_rescued(xdev, keep) &&
+	       time_before(jiffies, suspend_end))
+		msleep(100);
 	return 0;
 }
 
@@ -127,10 +163,16 @@ static void suspend_complete(struct device *dev)
 {
 	struct xenbus_device *xdev = to_xenbus_device(dev);
 	struct xu_device *xd = dev_get_drvdata(dev);
+	struct xu_conn *conn = xu_xenbus_get_conn(xd);
 
+	suspending = false;
 	if (!xdev->otherend) {
-		xu_xenbus_break(xu_xenbus_get_conn(xd));
+		xu_xenbus_break(conn);
 		return;
+	}
+	if (conn) {
+		xu_ring_stay(conn, false);
+		xu_conn_put(conn);
 	}
 	WRITE_ONCE(xd->state_heard, true);
 	queue_work(xu_release_wq, &xd->state_work);

@@ -56,6 +56,7 @@
 #include "fault.h"
 #include "grant.h"
 #include "range.h"
+#include "ring.h"
 
 /* Limits of one call. */
 #define XU_MAX_RANGES		65536U
@@ -74,44 +75,6 @@ struct xu_vm;
 extern struct workqueue_struct *xu_release_wq;
 extern struct workqueue_struct *xu_object_wq;
 extern struct workqueue_struct *xu_job_wq;
-
-/* -------------------------------------------------------------- ring.c */
-
-/*
- * A request on its way. The owner keeps it alive until @done was called.
- * @done runs in process context with no lock of the connection held; @rsp is
- * a private, checked copy, or NULL when the connection broke. @err is the
- * status as an errno.
- */
-struct xu_req {
-	struct list_head link;
-	struct xen_userptrif_req pkt;
-	void (*done)(struct xu_req *req, int err,
-		     const struct xen_userptrif_rsp *rsp);
-};
-
-/*
- * Queue a request; order of calls is order on the ring. Never sleeps. When
- * it fails (-ENODEV, -EIO: the connection is broken) @done is not called.
- */
-int xu_ring_submit(struct xu_conn *conn, struct xu_req *req);
-
-/* Wait as a program: killable, and it may be frozen meanwhile. No lock held. 0 or -EINTR. */
-int xu_wait(struct completion *done);
-
-/*
- * Send @pkt and wait for the answer as xu_wait() does; or, with @check, which is called every
- * second and may break the connection, at most @timeout jiffies and not to be frozen. -EINTR: the
- * process is dying, -ETIMEDOUT; the answer will be dropped then. @rsp may be NULL.
- */
-int xu_ring_call(struct xu_conn *conn, const struct xen_userptrif_req *pkt,
-		 struct xen_userptrif_rsp *rsp, unsigned long timeout,
-		 void (*check)(struct xu_conn *conn));
-
-/* Take all responses. False: nothing was there. */
-bool xu_ring_drain(struct xu_conn *conn);
-
-int xu_status_to_errno(u32 status);
 
 /* -------------------------------------------------------------- conn.c */
 
@@ -136,6 +99,8 @@ struct xu_conn {
 	int broken;			/* 0, or why it cannot be used */
 
 	bool can_trim, can_discard;	/* the backend takes OBJ_TRIM, with DISCARD */
+	bool can_stay;			/* and EXEC with STAY */
+	bool stays;			/* lock: the guest is being suspended */
 	u32 nr_gpus;			/* of the backend, at least 1 */
 	u32 nr_ring_pages;
 	struct xu_kpages *shared;	/* ring, event page, fence page; until it closes */
@@ -164,6 +129,7 @@ struct xu_conn {
 
 	struct work_struct connect_work;
 	struct work_struct close_work;
+	struct completion closing;	/* close_work has begun: nobody breaks it any more */
 };
 
 /* The usable connection of a device with a reference, or NULL. */
@@ -183,6 +149,8 @@ struct xu_conn *xu_conn_create(struct xu_device *xd, u32 ring_order);
  * Returns at once; the shared pages are ended by close_work. Idempotent.
  */
 void xu_conn_break(struct xu_conn *conn, int err);
+/* Wait until a connection that is broken, by whomever, has let go of all. Process context. */
+void xu_conn_wait_closed(struct xu_conn *conn);
 /* The backend broke the protocol: say so and break the connection. */
 __printf(2, 3)
 void xu_conn_violation(struct xu_conn *conn, const char *format, ...);

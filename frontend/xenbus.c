@@ -68,7 +68,7 @@ void xu_xenbus_disconnect(struct xu_device *xd)
 		return;
 	xu_conn_break(conn, -ENODEV);
 	flush_work(&conn->connect_work);
-	flush_work(&conn->close_work);
+	xu_conn_wait_closed(conn);
 	xu_conn_put(conn);
 }
 
@@ -91,8 +91,12 @@ void xu_xenbus_conn_closed(struct xu_conn *conn)
 void xu_xenbus_conn_start(struct xu_conn *conn)
 {
 	struct xu_device *xd = conn->xd;
-	int err = xu_conn_query(conn);
+	int err;
 
+	/* Started twice, by a backend that says Connected twice: programs use the limits. */
+	if (READ_ONCE(conn->ready))
+		return;
+	err = xu_conn_query(conn);
 	if (err == -EPROTO) {
 		xu_conn_violation(conn, "an answer to QUERY without sense");
 		return;
@@ -103,7 +107,7 @@ void xu_xenbus_conn_start(struct xu_conn *conn)
 			err = drm_dev_register(&xd->drm, 0);
 		xd->registered |= !err;
 		spin_lock(&xd->conn_lock);
-		conn->ready = !err;
+		WRITE_ONCE(conn->ready, !err);
 		spin_unlock(&xd->conn_lock);
 		if (!err)
 			xenbus_switch_state(xd->xdev, XenbusStateConnected);
@@ -242,6 +246,8 @@ static int conn_offer(struct xu_device *xd)
 					      XENUSERPTR_FIELD_TRIM, 0);
 	conn->can_discard = xenbus_read_unsigned(xdev->otherend,
 						 XENUSERPTR_FIELD_DISCARD, 0);
+	conn->can_stay = xenbus_read_unsigned(xdev->otherend,
+					      XENUSERPTR_FIELD_STAY, 0);
 	conn->nr_gpus = clamp(xenbus_read_unsigned(xdev->otherend,
 						   XENUSERPTR_FIELD_GPUS, 1),
 			      1U, XENUSERPTR_MAX_GPUS);

@@ -75,6 +75,7 @@ struct fake {
 	uint32_t domid;
 	uint32_t devid;
 	bool trim;			/* say that it takes OBJ_TRIM */
+	bool stay;			/* say that it takes STAY in EXEC */
 	bool keep;			/* lie about UNMAPPED until SIGUSR1 */
 	bool keep_dirs;			/* map directories, until SIGUSR1 */
 	bool reoffer;			/* close and offer again, until SIGUSR1 */

@@ -2,14 +2,14 @@
 /*
  * fake-back: see fake.h. The main loop and the states of xenstore.
  *
- * usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]
+ * usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [stay] [sour]
  *        [mute=OPERATION] [late=OPERATION] [objects=N] [flap=N] [seed=N]
  *
  * keep: OBJ_DESTROY is answered with OK, but the pages stay mapped until
  * SIGUSR1. keep-dirs: directories are mapped until then. reoffer: each connection is
  * closed, its shared pages stay mapped, and another one is offered, until then. mute: this operation gets no answer. late: the first ones are
  * answered at SIGUSR1, and all at once from then on. trim: OBJ_TRIM is offered, and
- * refused. sour: OBJ_DESTROY and VM_DESTROY are done and answered with an error, and
+ * refused. stay: STAY in EXEC is taken, and told. sour: OBJ_DESTROY and VM_DESTROY are done and answered with an error, and
  * jobs that lose pages lose some of the last object that was destroyed. flap: it says
  * InitWait, Closing and Closed so many times first, with random times between. SIGTERM:
  * close the device as a backend that is stopped does, and exit. The device's directories must be
@@ -117,6 +117,7 @@ static void device_offer(struct fake *fake)
 	node_write(fake, fake->back, XENUSERPTR_FIELD_MAX_RING_ORDER, "2");
 	node_write(fake, fake->back, XENUSERPTR_FIELD_REVOCABLE, "0");
 	node_write(fake, fake->back, XENUSERPTR_FIELD_TRIM, fake->trim ? "1" : "0");
+	node_write(fake, fake->back, XENUSERPTR_FIELD_STAY, fake->stay ? "1" : "0");
 	state_set(fake, XenbusStateInitWait);
 }
 
@@ -287,7 +288,7 @@ static void arguments(struct fake *fake, int argc, char **argv)
 	int i;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [sour]\n"
+		fprintf(stderr, "usage: fake-back DOMID DEVID [keep] [keep-dirs] [reoffer] [trim] [stay] [sour]\n"
 			"  [mute=OPERATION] [late=OPERATION] [objects=N] [refuse-queries=N] [bad-queries=N]\n"
 			"  [flap=N] [seed=N]\n");
 		exit(99);
@@ -304,6 +305,8 @@ static void arguments(struct fake *fake, int argc, char **argv)
 			fake->reoffer = true;
 		else if (!strcmp(argv[i], "trim"))
 			fake->trim = true;
+		else if (!strcmp(argv[i], "stay"))
+			fake->stay = true;
 		else if (!strcmp(argv[i], "sour"))
 			fake->sour = true;
 		else if (!strncmp(argv[i], "mute=", 5))

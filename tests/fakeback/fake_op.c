@@ -313,6 +313,8 @@ static void exec(struct fake *fake, const struct xen_userptrif_exec *exec,
 {
 	uint32_t what = exec->cmd_va & 0xff;
 
+	if (exec->flags & XENUSERPTR_EXEC_STAY)
+		printf("fake-back: a job that stays\n");
 	if (what >= FAKE_JOB_BAD_RSP_ID) {
 		job_violate(fake, exec, rsp);
 		return;

@@ -12,6 +12,7 @@
  *   job CODE [COUNT]     jobs of this code (fake.h); prints the fence's errno
  *   stuck COUNT          queue jobs that do not end, print "queued", wait
  *   order                two engines: a job waits for another's fence
+ *   chain                one such job, without a limit of time
  *   bind OPS             one VM_BIND of so many operations
  *   survive CODE         job; then every call must say ENODEV
  *   unmap PAGES          register, munmap, bind must say ESTALE
@@ -175,6 +176,17 @@ static void __attribute__((noreturn)) do_stuck(size_t count)
  * Engine 1 waits for a job of engine 0 that never ends by itself: it stays
  * unsent, both end when the VM goes, and a job after them on another VM works.
  */
+static int do_chain(void)
+{
+	uint32_t first, second;
+
+	must("vm_create", xuptr_vm_create(device, &vm));
+	must("exec", job_queue(0, 0, 0, &first));
+	must("exec", job_queue(1, 0, first, &second));
+	puts("queued");
+	return want("second", xuptr_fence_wait(device, second, -1), 0);
+}
+
 static int do_order(void)
 {
 	uint32_t first, second;
@@ -398,6 +410,8 @@ int main(int argc, char **argv)
 		do_stuck(first);
 	if (!strcmp(what, "order"))
 		return do_order();
+	if (!strcmp(what, "chain"))
+		return do_chain();
 	if (!strcmp(what, "bind"))
 		return do_bind(first);
 	if (!strcmp(what, "survive"))
