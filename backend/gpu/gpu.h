@@ -110,10 +110,14 @@ struct gpu_move_ops {
 	int (*copy)(struct gpu_vm *vm, uint32_t slot,
 		    const struct gpu_copy *copies, uint32_t nr, int *fence);
 
-	/* VRAM of alloc() for this process's CPU to read; unmap() ends it. */
+	/*
+	 * VRAM of alloc() for this process's CPU to read; unmap() ends it, and fails if
+	 * the GPU is gone: drivers let the CPU read zeros then.
+	 */
 	int (*map)(struct gpu_vm *vm, uint32_t handle, uint64_t size,
 		   void **address);
-	void (*unmap)(void *address, uint64_t size);
+	int (*unmap)(struct gpu_vm *vm, uint32_t handle, void *address,
+		     uint64_t size);
 	/* @dmabuf: (out) of a handle of import(), the caller's */
 	int (*export)(struct gpu_vm *vm, uint32_t handle, int *dmabuf);
 

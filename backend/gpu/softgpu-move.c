@@ -179,9 +179,15 @@ static int softgpu_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,
 	return gem_map(vm, handle, size, PROT_READ, address);
 }
 
-static void softgpu_unmap(void *address, uint64_t size)
+/* DRM refuses every ioctl on the file of a device that is gone. */
+static int softgpu_unmap(struct gpu_vm *vm, uint32_t handle, void *address,
+			 uint64_t size)
 {
+	struct drm_softgpu_gem_mmap_offset offset = { .handle = handle };
+
 	munmap(address, size);
+	return softgpu_ioctl(vm->node, DRM_IOCTL_SOFTGPU_GEM_MMAP_OFFSET,
+			     &offset);
 }
 
 static int commands_map(struct gpu_vm *vm)

@@ -97,7 +97,7 @@ static int copy_by_cpu(struct mover *mover, const struct move *move)
 	uint64_t size = (uint64_t)move->op.nr * XENUSERPTR_PAGE_SIZE;
 	struct mover_vram *vram = mover_vram(mover, &move->op);
 	uint32_t ram;
-	int dmabuf, ret;
+	int dmabuf, ret, err;
 	void *from;
 
 	if (!vram || move->op.flags & MIG_OP_VRAM)
@@ -112,7 +112,8 @@ static int copy_by_cpu(struct mover *mover, const struct move *move)
 	if (!ret) {
 		ret = module_write(mover->env->module, dmabuf, move->op.first,
 				   move->op.nr, from);
-		ops->unmap(from, size);
+		err = ops->unmap(mover->own, vram->handle, from, size);
+		ret = ret ? ret : err;
 	}
 	close(dmabuf);
 	return ret;

@@ -137,6 +137,10 @@ static void home_by_cpu(void **state)
 	assert_int_equal(fake_gpu.copies, 0);
 	assert_int_equal(fake_gpu.places, 2);
 	assert_int_equal(fake_gpu.maps, 0);
+	fake_gpu.is_gone = true;
+	assert_int_equal(run(MIG_OP_COPY, MIG_OP_CPU, &move), MIG_FAILED);
+	assert_int_equal(fake_gpu.maps, 0);
+	fake_gpu.is_gone = false;
 	assert_int_equal(run(MIG_OP_FREE, 0, NULL), MIG_OK);
 	world_end();
 }

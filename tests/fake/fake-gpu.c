@@ -233,11 +233,15 @@ static int fake_map(struct gpu_vm *vm, uint32_t handle, uint64_t size,
 	return 0;
 }
 
-static void fake_unmap(void *address, uint64_t size)
+static int fake_unmap(struct gpu_vm *vm, uint32_t handle, void *address,
+		      uint64_t size)
 {
+	(void)vm;
+	(void)handle;
 	(void)address;
 	(void)size;
 	fake_gpu.maps--;
+	return fake_fail() || fake_gpu.is_gone ? -ENODEV : 0;
 }
 
 static int fake_export(struct gpu_vm *vm, uint32_t handle, int *dmabuf)

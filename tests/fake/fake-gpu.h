@@ -25,6 +25,7 @@ struct fake_gpu {
 	bool keeps_places;	/* displace() fails */
 	struct gpu_copy last_copy;
 	unsigned int maps;	/* of VRAM for the CPU, now */
+	bool is_gone;		/* what the CPU has read may be nothing */
 	bool hangs;		/* copies do not end ... */
 	int copy_fence;		/* ... until a test signals it */
 	bool left_runs;		/* what a dead process left does not stop */
