@@ -213,7 +213,7 @@ static void answer_that_is_cut(void **state)
 
 static void place_that_is_none(void **state)
 {
-	static const char *const places[] = { "mapped", "host", "RAM", "" };
+	static const char *const places[] = { "nowhere", "RAM", "" };
 	char *text;
 	size_t i;
 
@@ -222,6 +222,10 @@ static void place_that_is_none(void **state)
 		assert_int_equal(migrate(true, places[i], &text), CTL_USAGE);
 		free(text);
 	}
+	assert_int_equal(migrate(true, "mapped", &text), CTL_FAILED);
+	free(text);
+	assert_int_equal(migrate(true, "host", &text), CTL_FAILED);
+	free(text);
 	assert_int_equal(asked.domid, 0);
 }
 

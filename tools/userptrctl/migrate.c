@@ -42,6 +42,9 @@ static int migrate_place(const char *text, uint32_t *place)
 			*place = i;
 			return CTL_OK;
 		}
+	if (!strcmp(text, "mapped") || !strcmp(text, "host"))
+		return ctl_error(CTL_FAILED, "to %s: %s", text,
+				 mig_why_text(MIG_WHY_RESERVED));
 	return ctl_error(CTL_USAGE, "'%s' is neither vram nor ram", text);
 }
 
