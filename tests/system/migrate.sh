@@ -88,3 +88,13 @@ guest_round() {
 			i=$((i + 1)); [ $i -lt 50 ] || exit 1
 		done' || fail "the program is not ready again: $(guest "$1" 'cat /tmp/job')"
 }
+
+# nothing_armed: what Xen counts against all guests: pages that are armed, records of lost ones.
+nothing_armed() { xen_key k | grep -q '(0 armed pages)'; }
+
+# vram_used: octets of all GPUs' memory, by their driver.
+vram_used() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	cat /sys/kernel/debug/dri/*/vram | awk '/^used/ { s += $2 } END { print s + 0 }'
+}
+no_vram() { [ "$(vram_used)" = 0 ]; }

@@ -4,21 +4,26 @@
  * while the host moves it. At the end every change must be there, once.
  *
  * usage: migrate-guest SECONDS SEED MIB [PAUSE-MS]
- *        migrate-guest hold|keep|poll|busy SEED MIB
+ *        migrate-guest hold|keep|told|both|poll SEED MIB
+ *        migrate-guest busy SEED MIB [MS]
  *
  * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2). The
  * memory is a page less than MIB says, so that there are chunks of each size.
  * hold: no threads; runs one job, waits for SIGUSR1, touches every page, and
  * runs one more.
  * keep: as hold, but without the last job, for which there is no backend.
+ * told: waits for SIGUSR1, runs a job, waits for SIGUSR1, and says what the pages hold
+ * and what it was told of, with no backend any more.
+ * both: as hold, with jobs in two address spaces, before and after the touch.
  * poll: waits for SIGUSR1, starts a job that ends when it sees a number in the
- * memory, waits for SIGUSR1, writes the number.
- * busy: waits for SIGUSR1, starts a job that never looks at memory and takes a
- * minute, waits for SIGUSR1, touches every page. Says how the job ended.
+ * memory, and another that waits for the first one's fence; waits for SIGUSR1, writes
+ * the number.
+ * busy: waits for SIGUSR1, runs a job, starts one that never looks at memory and takes MS
+ * (a minute), waits for SIGUSR1, touches every page. Says how the job ended.
  *
  * Each page has a part for each: the GPU adds 1 to its numbers with each job,
  * one thread does locked adds, the other writes blocks by memcpy and by vector
- * stores, and reads them back. Prints "ready" when the first job has run, and at the end what
+ * stores, and reads them back, at once and the next time. Prints "ready" when the first job has run, and at the end what
  * was done. Exit code: 0 all right, 1 wrong data, 99 it could not run.
  */
 #include <emmintrin.h>
@@ -46,6 +51,7 @@
 
 #define GPU_WORDS	256U	/* of 32 bit, at the start of the page */
 #define BLOCK		512U	/* octets, written by memcpy */
+#define TOLD_NS		60000000000LL
 
 /* One page of the object. */
 struct cell {
@@ -66,17 +72,19 @@ struct job {
 	uint32_t object;
 	uint32_t cmd_object;
 	struct gpu_cmd cmd;
+	struct gpu_cmd other;		/* in the last page of the same memory */
 	uint64_t count;
 };
 
 static struct cell *cells;
 static size_t nr_cells;
 static uint64_t *added;		/* what each cell should say */
+static uint8_t *written;	/* what its block holds */
 static atomic_bool stop;
 static atomic_ulong wrong;
 static uint64_t adds, blocks;
 static bool alone;		/* the backend has gone */
-static uint64_t pause_ns = 2000000;
+static uint64_t pause_ns = 2000000, busy_ns = 60000000000ULL;
 
 /* Leaves the page alone often enough that it can stay away for a while. */
 static void pause_some(uint64_t *random)
@@ -92,8 +100,13 @@ static void *adder(void *context)
 
 	while (!stop) {
 		size_t i = next_random(&random) % nr_cells;
+		uint64_t before = atomic_fetch_add(&cells[i].added, i + 1);
 
-		atomic_fetch_add(&cells[i].added, i + 1);
+		if (before != added[i]) {
+			printf("page %zu: %lu was added, the page said %lu\n", i,
+			       (unsigned long)added[i], (unsigned long)before);
+			wrong++;
+		}
 		added[i] += i + 1;
 		adds++;
 		pause_some(&random);
@@ -134,21 +147,28 @@ static void block_write(uint8_t *block, uint8_t value)
 	memcpy(block, pattern, sizeof(pattern));
 }
 
+/* What nobody but the copier writes. */
+static void block_check(size_t i)
+{
+	if (all_octets(cells[i].block, BLOCK, written[i]) &&
+	    all_octets(cells[i].same, BLOCK, (uint8_t)i))
+		return;
+	printf("page %zu: a block reads back wrong\n", i);
+	wrong++;
+}
+
 static void *copier(void *context)
 {
 	uint64_t random = *(uint64_t *)context * 4 + 3;
 
 	while (!stop) {
 		size_t i = next_random(&random) % nr_cells;
-		uint8_t value = (uint8_t)next_random(&random);
 
-		block_write(cells[i].block, value);
+		block_check(i);
+		written[i] = (uint8_t)next_random(&random);
+		block_write(cells[i].block, written[i]);
 		pause_some(&random);
-		if (!all_octets(cells[i].block, BLOCK, value) ||
-		    !all_octets(cells[i].same, BLOCK, (uint8_t)i)) {
-			printf("page %zu: a block reads back wrong\n", i);
-			wrong++;
-		}
+		block_check(i);
 		blocks++;
 	}
 	return NULL;
@@ -162,7 +182,8 @@ static void cells_make(size_t nr)
 	cells = mmap(NULL, nr_cells * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	added = calloc(nr_cells, sizeof(*added));
-	if (cells == MAP_FAILED || !added)
+	written = calloc(nr_cells, sizeof(*written));
+	if (cells == MAP_FAILED || !added || !written)
 		err(99, "memory");
 	for (i = 0; i < nr_cells; i++)
 		memset(cells[i].same, (uint8_t)i, BLOCK);
@@ -170,15 +191,15 @@ static void cells_make(size_t nr)
 
 static void job_make(struct job *job)
 {
-	size_t octets = nr_cells * 32 + PAGE, i;
-	void *memory;
+	size_t octets = (nr_cells * 32 / PAGE + 2) * PAGE, i;
+	char *memory;
 
-	octets = octets / PAGE * PAGE;
 	memory = aligned_alloc(PAGE, octets);
 	if (!memory)
 		err(99, "memory");
 	memset(memory, 0, octets);
-	gpu_cmd_begin(&job->cmd, memory, octets);
+	gpu_cmd_begin(&job->cmd, memory, octets - PAGE);
+	gpu_cmd_begin(&job->other, memory + octets - PAGE, PAGE);
 	for (i = 0; i < nr_cells; i++)
 		gpu_cmd_inc(&job->cmd, VA_DATA + i * PAGE, 1, GPU_WORDS);
 	need(xuptr_open(NULL, &job->device), "xuptr_open");
@@ -195,14 +216,21 @@ static void job_make(struct job *job)
 	     "xuptr_map");
 }
 
+/* @after: a fence that it waits for in the guest, or 0. */
+static uint32_t cmd_start(struct job *job, const struct gpu_cmd *cmd, uint32_t after)
+{
+	struct xuptr_sync sync[2] = { { .signal = 1 }, { .syncobj = after } };
+	uint64_t va = VA_CMD + (uint64_t)((char *)cmd->words - (char *)job->cmd.words);
+
+	need(xuptr_fence_create(job->device, &sync[0].syncobj), "xuptr_fence_create");
+	need(xuptr_exec(job->device, job->vm, 0, va, gpu_cmd_octets(cmd), sync, after ? 2 : 1),
+	     "xuptr_exec");
+	return sync[0].syncobj;
+}
+
 static uint32_t job_start(struct job *job)
 {
-	struct xuptr_sync done = { .signal = 1 };
-
-	need(xuptr_fence_create(job->device, &done.syncobj), "xuptr_fence_create");
-	need(xuptr_exec(job->device, job->vm, 0, VA_CMD, gpu_cmd_octets(&job->cmd), &done, 1),
-	     "xuptr_exec");
-	return done.syncobj;
+	return cmd_start(job, &job->cmd, 0);
 }
 
 static int job_wait(struct job *job, uint32_t syncobj)
@@ -230,6 +258,8 @@ static void cells_check(uint64_t jobs)
 			wrong += cells[i].gpu[w] != (uint32_t)jobs;
 		wrong += cells[i].added != added[i];
 		wrong += !all_octets(cells[i].same, BLOCK, (uint8_t)i);
+		wrong += !all_octets(cells[i].block, BLOCK, written[i]);
+		wrong += !all_octets(cells[i].rest, sizeof(cells[i].rest), 0);
 		if (wrong != before)
 			printf("page %zu: GPU %u of %lu jobs, sum %lu of %lu\n", i,
 			       cells[i].gpu[0], (unsigned long)jobs,
@@ -288,19 +318,43 @@ static void keep(void)
 	touch_all();
 }
 
+/* The same memory in another address space, which knows nothing of the first. */
+static void both(struct job *job)
+{
+	struct job second = *job;
+
+	need(xuptr_vm_create(job->device, &second.vm), "xuptr_vm_create");
+	need(xuptr_map(job->device, second.vm, job->cmd_object, 0, (nr_cells * 32 / PAGE + 2) * PAGE,
+		       VA_CMD, 0), "xuptr_map(commands)");
+	need(xuptr_map(job->device, second.vm, job->object, 0, nr_cells * PAGE, VA_DATA, 0),
+	     "xuptr_map");
+	usr1_wait("ready");
+	job_run(&second);
+	job->count = second.count;
+	job_run(job);
+	usr1_wait("both");
+	touch_all();
+	second.count = job->count;
+	job_run(&second);
+	job->count = second.count;
+	job_run(job);
+}
+
 /* The commands lie in memory of their own: only the number is moved. */
 static void poll_word(struct job *job)
 {
 	size_t i = nr_cells / 2;
-	uint32_t syncobj;
+	uint32_t first, second;
 
 	usr1_wait("ready");
-	gpu_cmd_begin(&job->cmd, job->cmd.words, job->cmd.max * sizeof(uint32_t));
-	gpu_cmd_poll(&job->cmd, VA_DATA + i * PAGE + offsetof(struct cell, word), 7, ~0U);
-	syncobj = job_start(job);
+	gpu_cmd_poll(&job->other, VA_DATA + i * PAGE + offsetof(struct cell, word), 7, ~0U);
+	first = cmd_start(job, &job->other, 0);
+	second = cmd_start(job, &job->cmd, first);
 	usr1_wait("polling");
 	atomic_store(&cells[i].word, 7);
-	printf("fence %d\n", job_wait(job, syncobj));
+	printf("fence %d\n", job_wait(job, first));
+	printf("fence that waited %d\n", job_wait(job, second));
+	job->count++;
 }
 
 static volatile sig_atomic_t lost_signals;
@@ -311,32 +365,63 @@ static void on_lost(int number)
 	lost_signals = lost_signals + 1;
 }
 
-/* What the host said of contents that are gone. */
-static void lost_print(struct job *job)
+/* What the host said of contents that are gone. @wait: for the first, nanoseconds. */
+static void lost_print(struct job *job, int64_t wait)
 {
 	unsigned long long octets = 0;
 	struct xuptr_lost lost;
 
-	while (!xuptr_lost_read(job->device, 0, &lost))
+	for (; !xuptr_lost_read(job->device, wait, &lost); wait = 0)
 		octets += lost.object == job->object ? lost.length : 0;
 	printf("told of %llu octets by %d signals\n", octets, (int)lost_signals);
+}
+
+/*
+ * The last job ran in VRAM, so a page holds its number, or it was cleared: what the host
+ * lost is nothing, and never what it was before.
+ */
+static void stale_print(struct job *job)
+{
+	size_t i, stale = 0, gone = 0;
+
+	for (i = 0; i < nr_cells; i++)
+		if (cells[i].gpu[0] != (uint32_t)job->count)
+			*(cells[i].gpu[0] ? &stale : &gone) += 1;
+	printf("stale %zu gone %zu\n", stale, gone);
+}
+
+static void __attribute__((noreturn)) told(struct job *job)
+{
+	usr1_wait("ready");
+	job_run(job);
+	usr1_wait("ran");
+	stale_print(job);
+	/* With nobody who served it any more the guest hears of that from the next backend. */
+	lost_print(job, TOLD_NS);
+	/* What is gone is wrong by any count. */
+	exit(0);
 }
 
 static void busy(struct job *job)
 {
 	uint32_t syncobj;
 	double start;
+	int err;
 
 	usr1_wait("ready");
-	gpu_cmd_begin(&job->cmd, job->cmd.words, job->cmd.max * sizeof(uint32_t));
-	gpu_cmd_busy(&job->cmd, 60000000000ULL);
-	syncobj = job_start(job);
+	job_run(job);
+	gpu_cmd_busy(&job->other, busy_ns);
+	syncobj = cmd_start(job, &job->other, 0);
 	usr1_wait("busy");
 	start = now();
 	touch_all();
-	printf("touched in %.1f s\n", now() - start);
+	printf("touched in %.0f ms\n", (now() - start) * 1000);
+	stale_print(job);
 	printf("fence %d\n", job_wait(job, syncobj));
-	lost_print(job);
+	lost_print(job, 0);
+	err = job_wait(job, job_start(job));
+	printf("fence of the next %d\n", err);
+	job->count += !err;
 }
 
 static void mode_run(struct job *job, const char *mode, uint64_t seed)
@@ -345,6 +430,10 @@ static void mode_run(struct job *job, const char *mode, uint64_t seed)
 		hold(job);
 	} else if (!strcmp(mode, "keep")) {
 		keep();
+	} else if (!strcmp(mode, "told")) {
+		told(job);
+	} else if (!strcmp(mode, "both")) {
+		both(job);
 	} else if (!strcmp(mode, "poll")) {
 		poll_word(job);
 	} else if (!strcmp(mode, "busy")) {
@@ -364,7 +453,7 @@ int main(int argc, char **argv)
 		errx(99, "usage: migrate-guest SECONDS SEED MIB");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 4)
-		pause_ns = strtoull(argv[4], NULL, 10) * 1000000;
+		pause_ns = busy_ns = strtoull(argv[4], NULL, 10) * 1000000;
 	seed = strtoull(argv[2], NULL, 10) + 1;
 	printf("seed %s\n", argv[2]);
 	signal(SIGUSR2, on_lost);
