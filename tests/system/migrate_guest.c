@@ -4,13 +4,14 @@
  * while the host moves it. At the end every change must be there, once.
  *
  * usage: migrate-guest SECONDS SEED MIB [PAUSE-MS]
- *        migrate-guest hold|keep|told|both|poll SEED MIB
+ *        migrate-guest hold|mergeable|keep|told|both|poll SEED MIB
  *        migrate-guest busy SEED MIB [MS]
  *
  * SECONDS: that long. A thread touches a page, then rests up to PAUSE-MS (2). The
  * memory is a page less than MIB says, so that there are chunks of each size.
  * hold: no threads; runs one job, waits for SIGUSR1, touches every page, and
  * runs one more.
+ * mergeable: the same, and KSM may look at the memory.
  * keep: as hold, but without the last job, for which there is no backend.
  * told: waits for SIGUSR1, runs a job, waits for SIGUSR1, and says what the pages hold
  * and what it was told of, with no backend any more.
@@ -426,7 +427,7 @@ static void busy(struct job *job)
 
 static void mode_run(struct job *job, const char *mode, uint64_t seed)
 {
-	if (!strcmp(mode, "hold")) {
+	if (!strcmp(mode, "hold") || !strcmp(mode, "mergeable")) {
 		hold(job);
 	} else if (!strcmp(mode, "keep")) {
 		keep();
@@ -458,6 +459,8 @@ int main(int argc, char **argv)
 	printf("seed %s\n", argv[2]);
 	signal(SIGUSR2, on_lost);
 	cells_make(strtoul(argv[3], NULL, 10) * 256 - (strtod(argv[1], NULL) > 0));
+	if (!strcmp(argv[1], "mergeable") && madvise(cells, nr_cells * PAGE, MADV_MERGEABLE))
+		err(99, "no KSM");
 	job_make(&job);
 	job_run(&job);
 	mode_run(&job, argv[1], seed);
