@@ -91,7 +91,7 @@ struct drm_xen_userptr_info {
  *
  * It belongs to the open file. Objects belong to the device: they may be bound
  * in address spaces of all its GPUs. Errors: -EINVAL (also: no such GPU),
- * -EDQUOT, -ENOMEM, -ENODEV. A driver whose INFO has no nr_gpus ignores @gpu.
+ * -EDQUOT, -ENOMEM, -EIO, -ENODEV. A driver whose INFO has no nr_gpus ignores @gpu.
  */
 struct drm_xen_userptr_vm_create {
 	/** @flags: must be zero */
@@ -107,7 +107,7 @@ struct drm_xen_userptr_vm_create {
 /**
  * struct drm_xen_userptr_vm_destroy - destroy a GPU address space
  *
- * Jobs still in it end with -ECANCELED. Errors: -ENOENT.
+ * Jobs still in it end with -ECANCELED. Errors: -ENOENT, -EINVAL (padding).
  */
 struct drm_xen_userptr_vm_destroy {
 	/** @vm_id: of VM_CREATE */
@@ -145,8 +145,11 @@ struct drm_xen_userptr_range {
  * (hole, PROT_NONE, or memory that cannot be pinned), -EACCES (writable
  * registration of read-only memory), -ENOMEM (also RLIMIT_MEMLOCK),
  * -ENOSPC (no grants left), -EDQUOT (quota), -EBUSY (too many pages in
- * quarantine), -ENOBUFS (the host's budget is used up), -ENODEV. No call ever
- * returns -EAGAIN: libdrm would repeat it for ever.
+ * quarantine), -ENOBUFS (the host's budget is used up), -EOPNOTSUPP (READONLY
+ * without FEATURE_READONLY), -EIO (the host failed), -ENODEV. While memory of
+ * before is on its way out the call waits for it, 5 s each time, before it says
+ * -EBUSY, -ENOSPC, -EDQUOT or -ENOBUFS. No call ever returns -EAGAIN: libdrm
+ * would repeat it for ever.
  */
 struct drm_xen_userptr_create {
 	/** @ranges: pointer to an array of struct drm_xen_userptr_range */
@@ -210,8 +213,10 @@ struct drm_xen_userptr_sync {
  * -ERANGE (outside of the GPU's range), -EACCES (writable map of a read-only
  * object), -EOPNOTSUPP (MAP_NULL without FEATURE_SPARSE), -ESTALE (that
  * part of the object was unmapped by the program), -EDQUOT, -EFAULT (an array
- * cannot be read), -ENOMEM, -EBUSY (too many on their way), -ENODEV. -E2BIG is
- * for more operations than INFO says, or more than 1024 syncs.
+ * cannot be read), -ENOMEM, -EBUSY (too many on their way), -ENODATA (contents
+ * of the object are gone), -EIO (the host failed), -ENODEV. With syncs what the
+ * host finds is the error of the fence. -E2BIG is for more operations than INFO
+ * says, or more than 1024 syncs.
  */
 struct drm_xen_userptr_vm_bind {
 	/** @vm_id: of VM_CREATE */

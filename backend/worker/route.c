@@ -96,8 +96,10 @@ int route_home(struct route *route)
 
 	while (!ret && (answer = quiesced_take(route))) {
 		status_add(&route->status->responses, 1);
-		if (migrator_has_lost(route->migrator))
+		if (migrator_has_lost(route->migrator)) {
 			answer->rsp.status = XENUSERPTR_STATUS_LOST;
+			answer->rsp.u.error_index = UINT32_MAX;
+		}
 		ret = ring_put(route->ring, &answer->rsp) ? -EPROTO : 0;
 		free(answer);
 	}

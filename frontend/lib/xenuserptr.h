@@ -97,7 +97,7 @@ int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info);
  * xuptr_vm_create() - make a GPU address space
  *
  * It lives until xuptr_vm_destroy() or xuptr_close(). Errors: -EDQUOT,
- * -ENOMEM, -ENODEV.
+ * -ENOMEM, -EIO, -ENODEV.
  */
 int xuptr_vm_create(struct xuptr_device *device, uint32_t *vm);
 
@@ -134,7 +134,8 @@ struct xuptr_range {
  *
  * The memory is pinned and charged against RLIMIT_MEMLOCK until it is
  * unregistered. Errors: -EINVAL, -E2BIG, -EFAULT, -EACCES, -ENOMEM, -ENOSPC,
- * -EDQUOT, -EBUSY, -ENOBUFS, -ENODEV; struct drm_xen_userptr_create says when.
+ * -EDQUOT, -EBUSY, -ENOBUFS, -EOPNOTSUPP, -EIO, -ENODEV; struct
+ * drm_xen_userptr_create says when, and how long it may wait.
  */
 int xuptr_register(struct xuptr_device *device, const struct xuptr_range *ranges,
 		   uint32_t nr_ranges, uint32_t flags, uint32_t *object,
@@ -189,7 +190,9 @@ struct xuptr_sync {
  * -ENOENT, -E2BIG (more operations than max_bind_ops, or more than
  * XUPTR_MAX_SYNCS syncs), -ERANGE, -EACCES, -ESTALE (that part of the object was
  * unmapped by the program), -EOPNOTSUPP (MAP_NULL without XUPTR_FEATURE_SPARSE),
- * -EBUSY (too many changes on their way), -EDQUOT, -ENOMEM, -ENODEV.
+ * -EBUSY (too many changes on their way), -EDQUOT, -ENOMEM, -ENODATA (contents
+ * of the object are gone), -EIO, -ENODEV. With @syncs what the host finds is the
+ * error of the fence.
  */
 int xuptr_bind(struct xuptr_device *device, uint32_t vm,
 	       const struct xuptr_bind *ops, uint32_t nr_ops,

@@ -162,13 +162,13 @@ static int ctl_parse(struct ctl *ctl, int argc, char **argv, char *letters)
 			break;
 		case 'i':
 			if (ctl_interval(optarg, &ctl->interval_ms))
-				return ctl_error(CTL_USAGE, "bad interval '%s'",
-						 optarg);
+				return ctl_error(CTL_USAGE, "bad interval '%s', want 0.1 to %u.9",
+						 optarg, CTL_MAX_TIMEOUT);
 			break;
 		case 't':
 			if (number_parse(optarg, CTL_MAX_TIMEOUT, &value))
-				return ctl_error(CTL_USAGE, "bad time '%s'",
-						 optarg);
+				return ctl_error(CTL_USAGE, "bad time '%s', want 0 to %u",
+						 optarg, CTL_MAX_TIMEOUT);
 			ctl->timeout_s = (unsigned int)value;
 			break;
 		default:
