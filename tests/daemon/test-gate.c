@@ -463,6 +463,22 @@ static void test_exec_that_stays(void **state)
 	assert_false(w->m.stays_home);
 }
 
+/* Whose contents are gone is not for the answer to say. */
+static void test_quiesced_with_loss(void **state)
+{
+	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_QUIESCE };
+	struct xen_userptrif_rsp *rsp;
+
+	(void)state;
+	call_create(1, GREF(0), 1);
+	w->m.object[core_object_slot(w->route.core, 1)] = OBJECT_LOST;
+	assert_int_equal(request_run(&req), 0);
+	ring_push(&w->ring);
+	rsp = RING_GET_RESPONSE(&w->front, w->front.rsp_cons);
+	assert_int_equal(answer(), XENUSERPTR_STATUS_LOST);
+	assert_int_equal(rsp->u.error_index, UINT32_MAX);
+}
+
 static uint32_t destroy(uint32_t obj)
 {
 	struct xen_userptrif_req req = { .operation = XENUSERPTR_OP_OBJ_DESTROY };
@@ -510,6 +526,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_pages_stay,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quiesced_twice,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quiesced_with_loss,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exec_that_stays,
 						setup, teardown),
