@@ -150,6 +150,12 @@ struct back_want {
 	u32 events;			/* tells an answered want from a new one */
 };
 
+/* Entries that a slice may still need. */
+struct back_spares {
+	u32 nr;
+	void *wants[16];
+};
+
 extern struct workqueue_struct *back_wq;
 /* For what a sleeping vCPU waits for. */
 extern struct workqueue_struct *back_want_wq;
@@ -260,15 +266,25 @@ int back_channel_open(struct back_binding *binding);
 /* Gives every armed page back, as lost if it was revoked. */
 void back_channel_close(struct back_binding *binding);
 
-/* want.c: all under ops_lock, but for the deadline work */
-/* The one that exists already, or a new one; NULL without memory. */
-struct back_want *back_want_add(struct back_binding *binding, u32 gref);
+/* armed.c: all under ops_lock */
+int back_armed_init(void);
+void back_armed_exit(void);
 /* The entry stays as long as ops_lock is held; NULL if there is none. */
 struct back_want *back_want_find(struct back_binding *binding, u32 gref);
-/* The same for many grefs in turn, with no change to the table in between. */
+/* The same for many grefs in turn; in between only back_want_add() may change the table. */
 struct back_want *back_want_find_near(struct back_binding *binding,
 				      struct xa_state *at, u32 gref);
+/*
+ * The one that exists already, or a new one; NULL without memory. @nr: how many at most
+ * are to come, this one included: so many are made together.
+ */
+struct back_want *back_want_add(struct back_binding *binding, struct xa_state *at,
+				u32 gref, struct back_spares *spares, u32 nr);
+void back_spares_free(struct back_spares *spares);
 void back_want_drop(struct back_binding *binding, u32 gref);
+void back_wants_clear(struct back_binding *binding);
+
+/* want.c: all under ops_lock, but for the deadline work */
 /* Drops it unless the hypervisor says that the page is armed; whether it did. */
 bool back_want_forget(struct back_binding *binding, u32 gref);
 /* The page is accessible: unless a want came after so many events, nobody waits. */
@@ -277,7 +293,6 @@ void back_want_answered(struct back_binding *binding, struct back_want *want,
 void back_want_deadline_work(struct work_struct *work);
 /* The grefs of an object are unmapped: forget those that are armed no more. */
 void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr);
-void back_wants_clear(struct back_binding *binding);
 /* From the channel's work, without ops_lock. */
 void back_want_event(struct back_binding *binding,
 		     const struct gnttab_revocable_fault *fault);

@@ -150,7 +150,7 @@ struct back_binding *back_binding_new(void)
 	spin_lock_init(&binding->record_lock);
 	INIT_LIST_HEAD(&binding->records);
 	mutex_init(&binding->ops_lock);
-	xa_init(&binding->wants);
+	xa_init_flags(&binding->wants, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&binding->pending);
 	back_channel_init(binding);
 	init_waitqueue_head(&binding->readable);

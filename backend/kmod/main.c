@@ -81,13 +81,17 @@ static struct miscdevice back_device = {
 
 static int __init back_init(void)
 {
-	int ret = -ENOMEM;
+	int ret;
 
 	if (!xen_domain())
 		return -ENODEV;
+	ret = back_armed_init();
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
 	back_wq = alloc_workqueue("xen_userptr_back", WQ_UNBOUND, 0);
 	if (!back_wq)
-		return ret;
+		goto exit_armed;
 	back_want_wq = alloc_workqueue("xen_userptr_want", WQ_UNBOUND |
 				       WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
 	if (!back_want_wq)
@@ -102,6 +106,8 @@ destroy_want_wq:
 	destroy_workqueue(back_want_wq);
 destroy_wq:
 	destroy_workqueue(back_wq);
+exit_armed:
+	back_armed_exit();
 	return ret;
 }
 
@@ -115,6 +121,7 @@ static void __exit back_exit(void)
 	back_bind_exit();
 	destroy_workqueue(back_want_wq);
 	destroy_workqueue(back_wq);
+	back_armed_exit();
 }
 
 module_init(back_init);

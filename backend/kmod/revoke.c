@@ -31,6 +31,7 @@ struct back_slice {
 	struct xen_userptr_back_op *user;
 	struct gnttab_revocable_op *xen;
 	struct back_slice_want *wants;
+	struct back_spares spares;
 };
 
 /* Of a page: NULL if it is not armed (ARM: there is no memory for it). */
@@ -100,14 +101,14 @@ static u8 back_op_flags(u8 flags)
 
 static struct back_want *back_op_want(struct back_binding *binding,
 				      struct back_slice *s, struct xa_state *at,
-				      const struct xen_userptr_back_op *op)
+				      u32 i)
 {
+	const struct xen_userptr_back_op *op = &s->user[i];
+
 	if (op->cmd != XEN_USERPTR_BACK_ARM)
 		return back_want_find_near(binding, at, op->gref);
 	s->arms = true;
-	/* What it adds may move the nodes. */
-	xas_reset(at);
-	return back_want_add(binding, op->gref);
+	return back_want_add(binding, at, op->gref, &s->spares, s->nr - i);
 }
 
 /*
@@ -128,7 +129,7 @@ static void back_op_begin(struct back_binding *binding, struct back_slice *s,
 		.ref = user->gref,
 		.status = GNTST_general_error,
 	};
-	want = back_op_want(binding, s, at, user);
+	want = back_op_want(binding, s, at, i);
 	if (!want && user->cmd == XEN_USERPTR_BACK_ARM)
 		xen->cmd = GNTREV_CMD_query;
 	s->wants[i].want = want;
@@ -193,6 +194,7 @@ static int back_slice_run(struct back_binding *binding, struct back_slice *s)
 	}
 unlock:
 	mutex_unlock(&binding->ops_lock);
+	back_spares_free(&s->spares);
 	back_home_wake();
 	return ret;
 }

@@ -2,13 +2,13 @@
 /*
  * Wants: accesses that found their page revoked.
  *
- * Every armed gref has an entry, made before the page is armed, so that a want
- * needs no memory. The entry is the WANT record, and carries the deadline: a
- * want that user space has not answered by then is answered here, by restoring
- * the page with its contents given up, because a guest must not sleep for ever
- * on a worker that died or hangs. The time is taken in several parts, each of which
- * begins when this domain runs: a domain that the hypervisor, or one long
- * hypercall, has kept from running has not had the time either.
+ * Every armed gref has an entry (armed.c), so that a want needs no memory. The
+ * entry is the WANT record, and carries the deadline: a want that user space has
+ * not answered by then is answered here, by restoring the page with its contents
+ * given up, because a guest must not sleep for ever on a worker that died or
+ * hangs. The time is taken in several parts, each of which begins when this
+ * domain runs: a domain that the hypervisor, or one long hypercall, has kept from
+ * running has not had the time either.
  *
  * A worker that is slow is not one that is dead: what it saves is worth the wait.
  * So the time begins anew with each OPS call. want_limit_ms bounds that, for a
@@ -23,7 +23,6 @@
  * guards the content of entries, and erasing them, against the fault work.
  */
 #include <linux/moduleparam.h>
-#include <linux/slab.h>
 
 #include "back.h"
 #include "trace.h"
@@ -55,77 +54,6 @@ static unsigned long back_want_interval(void)
 static unsigned int back_want_most_looks(void)
 {
 	return max(READ_ONCE(want_limit_ms) / back_want_interval_ms(), BACK_WANT_LOOKS);
-}
-
-struct back_want *back_want_find(struct back_binding *binding, u32 gref)
-{
-	lockdep_assert_held(&binding->ops_lock);
-	return xa_load(&binding->wants, gref);
-}
-
-/*
- * The grefs of a chunk mostly follow on each other: the node that had the last one has
- * the next. Nothing leaves or enters the table without ops_lock, so the nodes that @at
- * stands at are there.
- */
-struct back_want *back_want_find_near(struct back_binding *binding,
-				      struct xa_state *at, u32 gref)
-{
-	struct back_want *want;
-
-	lockdep_assert_held(&binding->ops_lock);
-	rcu_read_lock();
-	if (xas_is_node(at) && at->xa_index + 1 == gref) {
-		want = xas_next(at);
-	} else {
-		xas_set(at, gref);
-		want = xas_load(at);
-	}
-	rcu_read_unlock();
-	return want;
-}
-
-/* Must not wait for storage, which may be the same guest's. */
-struct back_want *back_want_add(struct back_binding *binding, u32 gref)
-{
-	const gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT;
-	struct back_want *want = back_want_find(binding, gref);
-	int ret;
-
-	if (want)
-		return want;
-	want = back_fault() ? NULL : kzalloc(sizeof(*want), gfp);
-	if (!want)
-		return NULL;
-	INIT_LIST_HEAD(&want->record.link);
-	INIT_LIST_HEAD(&want->pending);
-	want->record.data.type = XEN_USERPTR_BACK_WANT;
-	want->record.data.gref = gref;
-	ret = back_fault() ? -ENOMEM : xa_insert(&binding->wants, gref, want, gfp);
-	if (ret) {
-		kfree(want);
-		return NULL;
-	}
-	atomic64_inc(&binding->armed);
-	atomic64_inc(&back_host_armed);
-	return want;
-}
-
-void back_want_drop(struct back_binding *binding, u32 gref)
-{
-	struct back_want *want;
-
-	lockdep_assert_held(&binding->ops_lock);
-	spin_lock(&binding->record_lock);
-	want = xa_erase(&binding->wants, gref);
-	if (want) {
-		list_del(&want->record.link);
-		list_del(&want->pending);
-		atomic64_dec(&binding->armed);
-		atomic64_dec(&back_host_armed);
-	}
-	spin_unlock(&binding->record_lock);
-	kfree(want);
 }
 
 static bool back_want_armed(struct back_binding *binding, u32 gref,
@@ -413,16 +341,5 @@ void back_wants_unmapped(struct back_binding *binding, const u32 *grefs, u32 nr)
 		mutex_unlock(&binding->ops_lock);
 	}
 	/* The hypervisor has given back what was away. */
-	back_home_wake();
-}
-
-void back_wants_clear(struct back_binding *binding)
-{
-	struct back_want *want;
-	unsigned long gref;
-
-	xa_for_each(&binding->wants, gref, want)
-		back_want_drop(binding, gref);
-	xa_destroy(&binding->wants);
 	back_home_wake();
 }

@@ -78,6 +78,8 @@ void expect_pattern(int importer, uint32_t first, uint32_t nr);
 void send_fd(int sock, int fd);
 int receive_fd(int sock);
 void grefs_load(const char *path);
+/* The module: the Nth call from now that can fail does. */
+#define FAIL_NTH "/sys/module/xen_userptr_back/parameters/fail_nth"
 void number_write(const char *path, int value);
 int number_read(const char *path);
 

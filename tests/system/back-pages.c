@@ -13,7 +13,6 @@
 #define PAGES 16U
 #define PAGE 4096UL
 #define MARK 0x7700000000000000ULL
-#define FAIL_NTH "/sys/module/xen_userptr_back/parameters/fail_nth"
 
 static int write_call(int fd, int dmabuf, uint32_t first, uint32_t nr,
 		      const void *from)

@@ -283,6 +283,46 @@ static void test_armed_again_in_one_call(void)
 	write_want_unserved(fd, dmabuf);
 }
 
+/* Returns how many of the pages were refused for want of memory. */
+static uint32_t arm_refused(int fd)
+{
+	struct xen_userptr_back_op ops[BATCH] = { 0 };
+	uint32_t i, refused = 0;
+
+	for (i = 0; i < ngrefs; i++)
+		ops[i] = (struct xen_userptr_back_op){ .gref = grefs[i],
+						       .cmd = XEN_USERPTR_BACK_ARM };
+	CHECK(ops_call(fd, ops, ngrefs) == 0);
+	for (i = 0; i < ngrefs; i++) {
+		CHECK(ops[i].status == GNTST_okay || ops[i].status == GNTST_no_space);
+		refused += ops[i].status != GNTST_okay;
+	}
+	return refused;
+}
+
+/* A page that has no entry is not armed, the others are; then it is as if never asked. */
+static void test_arm_fails(void)
+{
+	int fd = bound_revocable(), dmabuf = map_flags(fd, 0, ngrefs, 1, 0), left = 0;
+	uint32_t n, refused;
+
+	for (n = 1; !left; n++) {
+		CHECK(n < 3 * ngrefs);
+		number_write(FAIL_NTH, (int)n);
+		refused = arm_refused(fd);
+		left = number_read(FAIL_NTH);
+		number_write(FAIL_NTH, 0);
+		CHECK(refused == !left);
+		CHECK(stats(fd).armed == ngrefs - refused);
+		CHECK(!arm_refused(fd));
+		all_op(fd, XEN_USERPTR_BACK_DISARM, 0, GNTREV_STATE_none);
+		CHECK(stats(fd).armed == 0);
+	}
+	CHECK(n - 2 >= ngrefs);
+	CHECK(!arm_refused(fd));
+	let_go(fd, dmabuf);
+}
+
 /*
  * Each operation finds its own entry for wants, in whatever order the grefs stand in a call,
  * with some among them that have none.
@@ -509,6 +549,7 @@ const struct back_case revoke_cases[] = {
 	{ "unserved_write_want", test_unserved_write_want },
 	{ "armed_again_in_one_call", test_armed_again_in_one_call },
 	{ "any_order", test_any_order },
+	{ "arm_fails", test_arm_fails },
 	{ "unserved_want_is_lost", test_unserved_want_is_lost },
 	{ "unserved_want_readonly", test_unserved_want_readonly },
 	{ "lost_and_wanted_again", test_lost_and_wanted_again },

@@ -434,8 +434,6 @@ static void test_records(void)
 	CHECK(stats(fd).objects == 0);
 }
 
-#define FAIL_NTH "/sys/module/xen_userptr_back/parameters/fail_nth"
-
 /* What fails once must work the next time, on the same descriptor. */
 static int life_map(int fd, int *failures)
 {
