@@ -276,6 +276,8 @@ struct core_span {
  * core_bind_spans() - what the VM_BIND in flight in a VM maps, replaces, removes
  * @spans: room for @max of them; in no order, they may overlap
  *
+ * No more than that: what a split leaves as it was is not among them.
+ *
  * For an adapter that has to do something to these pages before it performs
  * the CORE_OP_BIND. Returns how many there are, which may be more than @max.
  */

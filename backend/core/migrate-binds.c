@@ -99,35 +99,71 @@ uint32_t core_chunk_binds(const struct core *core, uint32_t vm, uint32_t obj,
 	return found;
 }
 
-static uint32_t spans_of(const struct core *core, uint32_t id, uint32_t found,
-			 struct core_span *spans, uint32_t max)
-{
-	for (; id != NONE; id = core->va.va[id].tx_next) {
-		const struct gpuva *va = &core->va.va[id];
+/* Spans that were found so far; those beyond max are only counted. */
+struct span_list {
+	struct core_span *spans;
+	uint32_t nr;
+	uint32_t max;
+};
 
-		if (va->owner == VA_NO_OWNER)
-			continue;
-		if (found < max)
-			spans[found] = (struct core_span){
-				.obj = core->import[va->owner].obj,
-				.first = (uint32_t)(va->offset /
-						    XENUSERPTR_PAGE_SIZE),
-				.nr = (uint32_t)((va->end - va->start) /
-						 XENUSERPTR_PAGE_SIZE),
-			};
-		found++;
-	}
-	return found;
+/* What a mapping shows at [start, end). */
+static void span_add(const struct core *core, const struct gpuva *va,
+		     uint64_t start, uint64_t end, struct span_list *list)
+{
+	if (va->owner == VA_NO_OWNER || start >= end)
+		return;
+	if (list->nr < list->max)
+		list->spans[list->nr] = (struct core_span){
+			.obj = core->import[va->owner].obj,
+			.first = (uint32_t)((va->offset + (start - va->start)) /
+					    XENUSERPTR_PAGE_SIZE),
+			.nr = (uint32_t)((end - start) / XENUSERPTR_PAGE_SIZE),
+		};
+	list->nr++;
 }
 
-/* What a split leaves of an old mapping is new, so both lists are whole. */
+static void created_spans(const struct core *core, const struct va_space *space,
+			  struct span_list *list)
+{
+	uint32_t id;
+
+	for (id = space->created; id != NONE; id = core->va.va[id].tx_next) {
+		const struct gpuva *va = &core->va.va[id];
+
+		if (!va->is_kept)
+			span_add(core, va, va->start, va->end, list);
+	}
+}
+
+/* Of an old mapping what splits have not kept. What is there now is all new. */
+static void retired_spans(const struct core *core, const struct va_space *space,
+			  const struct gpuva *old, struct span_list *list)
+{
+	uint64_t at = old->start;
+	struct va_cursor cur;
+	bool more = va_index_first(&core->va.nodes, &space->index, at, &cur);
+
+	for (; more && cur.start < old->end;
+	     more = va_index_next(&core->va.nodes, &cur)) {
+		if (!core->va.va[cur.val].is_kept)
+			continue;
+		span_add(core, old, at, cur.start, list);
+		at = cur.end;
+	}
+	span_add(core, old, at, old->end, list);
+}
+
 uint32_t core_bind_spans(const struct core *core, uint32_t vm,
 			 struct core_span *spans, uint32_t max)
 {
 	const struct va_space *space = &core->vm[vm].space;
-	uint32_t found = spans_of(core, space->created, 0, spans, max);
+	struct span_list list = { .spans = spans, .max = max };
+	uint32_t id;
 
-	return spans_of(core, space->retired, found, spans, max);
+	created_spans(core, space, &list);
+	for (id = space->retired; id != NONE; id = core->va.va[id].tx_next)
+		retired_spans(core, space, &core->va.va[id], &list);
+	return list.nr;
 }
 
 uint32_t core_object_slot(const struct core *core, uint32_t obj_id)

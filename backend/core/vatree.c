@@ -137,6 +137,7 @@ static int va_create(struct va_pool *pool, struct va_space *space,
 	va->offset = range->offset;
 	va->owner = range->owner;
 	va->flags = range->flags;
+	va->is_kept = range->is_kept;
 	va->state = VA_NEW;
 	owner_link(pool, id);
 	tx_link(pool, &space->created, id);
@@ -169,6 +170,7 @@ static struct va_range part_of(const struct gpuva *va, uint64_t start,
 			  va->offset + (start - va->start),
 		.owner = va->owner,
 		.flags = va->flags,
+		.is_kept = va->state != VA_NEW || va->is_kept,
 	};
 }
 

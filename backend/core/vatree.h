@@ -39,7 +39,7 @@ struct gpuva {
 	uint32_t owner;
 	uint16_t flags;		/* the caller's; split parts inherit them */
 	uint8_t state;		/* enum va_state */
-	uint8_t pad;
+	uint8_t is_kept;	/* NEW: mapped as before, what a split has left */
 	uint32_t owner_next;	/* list of the owner */
 	uint32_t owner_prev;
 	uint32_t tx_next;	/* list of the transaction, NEW and OLD only */
@@ -75,6 +75,7 @@ struct va_range {
 	uint64_t offset;
 	uint32_t owner;
 	uint16_t flags;
+	bool is_kept;		/* false; see struct gpuva */
 };
 
 /** va_records_need() - records for a quota of @max: old and new at once */

@@ -112,6 +112,107 @@ static void binds_of_what_is_planned(void **state)
 	fake_free(fake);
 }
 
+/* ---- which pages a VM_BIND touches ---- */
+
+#define NR_LIST	4U
+#define PAGES	16U	/* of object 1, with slot 0; object 2 has 4 */
+
+/* Plan it, and say of each page of both objects whether it is among the spans. */
+static uint32_t touched(struct fake *fake, bool pages[2][PAGES],
+			const struct xen_userptrif_bind_op *ops, uint32_t nr)
+{
+	struct core_span spans[64];
+	uint32_t i, n, page;
+
+	memset(pages, 0, 2 * PAGES * sizeof(pages[0][0]));
+	fake_bind_list(fake, 1, 1, ops, nr);
+	fake_complete(fake, 0, XENUSERPTR_STATUS_OK);	/* the list is read */
+	n = core_bind_spans(fake->core, 0, spans, 64);
+	assert_in_range(n, 0, 64);
+	assert_int_equal(core_bind_spans(fake->core, 0, NULL, 0), n);
+	for (i = 0; i < n; i++)
+		for (page = spans[i].first; page < spans[i].first + spans[i].nr; page++)
+			pages[spans[i].obj][page] = true;
+	return n;
+}
+
+static void spans_leave_out_what_a_split_keeps(void **state)
+{
+	const struct xen_userptrif_bind_op cut = fake_unmap(1, 18);	/* page 8 of 0..15 */
+	struct fake *fake = mapped();
+	bool pages[2][PAGES];
+	uint32_t page;
+
+	(void)state;
+	assert_int_equal(touched(fake, pages, &cut, 1), 1);
+	for (page = 0; page < PAGES; page++)
+		assert_int_equal(pages[0][page], page == 8);
+	fake_run(fake);
+	fake_free(fake);
+}
+
+static struct xen_userptrif_bind_op random_op(struct rng *rng)
+{
+	uint32_t obj = 1 + rng_below(rng, 2), most = obj == 1 ? PAGES : 4;
+	uint32_t nr = 1 + rng_below(rng, most), va = 5 + rng_below(rng, 60);
+
+	if (rng_below(rng, 3))
+		return fake_map(obj, rng_below(rng, most - nr + 1), nr, va,
+				rng_below(rng, 2) ? RO : 0);
+	return fake_unmap(nr, va);
+}
+
+/* What the page tables showed or show in what an operation covers, and nothing else. */
+static void expect_touched(const struct fake_pte *before, bool pages[2][PAGES],
+			   const struct xen_userptrif_bind_op *ops, uint32_t nr,
+			   struct fake *fake)
+{
+	const struct fake_pte *after = fake->vm[0].pte;
+	bool may[2][PAGES] = { { false } };
+	uint32_t i, va, op;
+
+	for (op = 0; op < nr; op++)
+		for (i = 0; i < ops[op].length / FAKE_PAGE; i++) {
+			va = (uint32_t)((ops[op].gpu_va - FAKE_VA_START) / FAKE_PAGE) + i;
+			if (before[va].kind)
+				may[before[va].obj][before[va].page] = true;
+			if (after[va].kind)
+				may[after[va].obj][after[va].page] = true;
+			if (before[va].kind)
+				assert_true(pages[before[va].obj][before[va].page]);
+			if (after[va].kind)
+				assert_true(pages[after[va].obj][after[va].page]);
+		}
+	for (i = 0; i < PAGES; i++)
+		assert_true((may[0][i] || !pages[0][i]) && (may[1][i] || !pages[1][i]));
+}
+
+static void random_spans(void **state)
+{
+	struct xen_userptrif_bind_op ops[NR_LIST];
+	struct fake_pte before[FAKE_PAGES];
+	struct fake *fake = mapped();
+	bool pages[2][PAGES];
+	struct rng rng;
+	uint32_t i, n, nr;
+
+	(void)state;
+	rng_seed(&rng, "chunk-spans");
+	for (i = 0; i < rng_ops() / 20; i++) {
+		nr = 1 + rng_below(&rng, NR_LIST);
+		for (n = 0; n < nr; n++)
+			ops[n] = random_op(&rng);
+		memcpy(before, fake->vm[0].pte, sizeof(before));
+		n = touched(fake, pages, ops, nr);
+		fake_run(fake);
+		if (n)
+			expect_touched(before, pages, ops, nr, fake);
+		else	/* refused, or there was nothing to unmap */
+			assert_memory_equal(before, fake->vm[0].pte, sizeof(before));
+	}
+	fake_free(fake);
+}
+
 /* Take what the page tables show of a page out of a copy of them. */
 static void remove_bind(struct fake_pte *pte, const struct core_bind *bind,
 			uint32_t obj)
@@ -193,6 +294,8 @@ int main(void)
 		cmocka_unit_test(access_of_pages),
 		cmocka_unit_test(binds_of_pages),
 		cmocka_unit_test(binds_of_what_is_planned),
+		cmocka_unit_test(spans_leave_out_what_a_split_keeps),
+		cmocka_unit_test(random_spans),
 		cmocka_unit_test(random_binds),
 	};
 
