@@ -15,6 +15,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,33 @@ static void odd(size_t pages)
 	fill_all(memory + 3 * MM_NUMBERS, pages - 11);
 	register_and_move(memory + 3 * MM_NUMBERS, pages - 11);
 	use_at_last();
+}
+
+/*
+ * From the heap, not in a mapping of its own. The pages at its ends have other things too:
+ * those stay where they are, and what is in them.
+ */
+static void heap(size_t pages)
+{
+	size_t octets = (pages + 1) * MM_PAGE, before;
+	char *memory, *ends;
+
+	if (!mallopt(M_MMAP_THRESHOLD, 1 << 30))
+		err(99, "mallopt");
+	memory = malloc(octets);
+	ends = malloc(octets);
+	if (!memory || !ends)
+		err(99, "malloc");
+	before = (MM_PAGE - (uintptr_t)memory % MM_PAGE) % MM_PAGE;
+	memset(memory, 0x5a, octets);
+	memset(ends, 0x5a, octets);
+	fill_all(memory + before, pages);
+	register_and_move(memory + before, pages);
+	compare("the first part of a page", memory, ends, before);
+	compare("the last part of a page", memory + before + pages * MM_PAGE, ends,
+		MM_PAGE - before);
+	use_at_last();
+	free(ends);
 }
 
 /*
@@ -460,6 +488,7 @@ static const struct {
 } kinds[] = {
 	{ "anonymous", anonymous },
 	{ "odd", odd },
+	{ "malloc", heap },
 	{ "again", again },
 	{ "huge", huge },
 	{ "huge-odd", huge_odd },
