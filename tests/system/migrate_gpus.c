@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * migrate-gpus: a thread and two GPUs of one device change the same object, which
- * is bound in an address space of each, while the host moves it.
+ * migrate-gpus: the threads of checker.h and two GPUs of one device change the same
+ * object, which is bound in an address space of each, while the host moves it.
  *
  * usage: migrate-gpus SECONDS SEED MIB [again]
  *        migrate-gpus steps GPU BUSY-SECONDS MIB
@@ -16,8 +16,8 @@
  * backend any more. All begin with a job on each GPU, then say "ready"; keep and
  * steps wait for SIGUSR1 then.
  *
- * Each page has numbers for each GPU, numbers that both add to, and a number of the
- * thread's. The last line ends with "wrong 0" if every change is there, once. Exit
+ * Each page has numbers for each GPU, numbers that both add to, and a cell of the
+ * checker's. The last line ends with "wrong 0" if every change is there, once. Exit
  * code: 0 all right, 1 wrong data, 99 it could not run.
  */
 #include <err.h>
@@ -30,6 +30,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "checker.h"
 #include "mm.h"
 #include "program.h"
 
@@ -43,8 +44,8 @@
 struct cell {
 	uint32_t own[NR_GPUS][WORDS];
 	uint32_t both[WORDS];
-	_Atomic uint64_t added;
-	uint8_t same[2552];	/* filled at the start */
+	struct checker_cell checked;
+	uint8_t same[1520];	/* filled at the start */
 };
 
 _Static_assert(sizeof(struct cell) == 4096, "a cell is a page");
@@ -62,8 +63,8 @@ static struct xuptr_device *device;
 static struct side sides[NR_GPUS] = { { .gpu = 0 }, { .gpu = 1 } };
 static struct cell *cells;
 static size_t nr_cells;
-static uint64_t *added;		/* what each cell should say */
-static atomic_bool stop, broken;
+static struct checker checker;
+static atomic_bool broken;
 static unsigned long wrong, connections, parted;
 static bool again;
 static double end;
@@ -73,31 +74,6 @@ static void rest(uint64_t ns)
 	const struct timespec time = { .tv_nsec = (long)ns };
 
 	nanosleep(&time, NULL);
-}
-
-static void cell_touch(size_t i)
-{
-	atomic_fetch_add(&cells[i].added, i + 1);
-	added[i] += i + 1;
-}
-
-static void *toucher(void *context)
-{
-	uint64_t random = *(uint64_t *)context * 2 + 1;
-
-	while (!stop) {
-		cell_touch(next_random(&random) % nr_cells);
-		rest(next_random(&random) % (REST_NS / 2));
-	}
-	return NULL;
-}
-
-static void touch_all(void)
-{
-	size_t i;
-
-	for (i = 0; i < nr_cells; i++)
-		cell_touch(i);
 }
 
 /* Numbers that both add to can be judged only if no job ends in part. */
@@ -123,9 +99,7 @@ static void cells_make(size_t mib)
 
 	nr_cells = mib * 256 - 1;
 	cells = mm_map(nr_cells);
-	added = calloc(nr_cells, sizeof(*added));
-	if (!added)
-		err(99, "memory");
+	checker_add(&checker, &cells->checked, nr_cells);
 	for (i = 0; i < nr_cells; i++)
 		memset(cells[i].same, (uint8_t)i, sizeof(cells[i].same));
 	for (i = 0; i < NR_GPUS; i++)
@@ -279,15 +253,12 @@ static bool connect_again(void)
 
 static void all_at_once(double seconds, uint64_t seed)
 {
-	pthread_t thread;
-
-	need(-pthread_create(&thread, NULL, toucher, &seed), "pthread_create");
+	checker_start(&checker, seed, REST_NS);
 	end = now() + seconds;
 	do {
 		sides_run();
 	} while (connect_again());
-	stop = true;
-	pthread_join(thread, NULL);
+	checker_stop(&checker);
 }
 
 static void steps(uint32_t gpu, uint64_t busy_seconds)
@@ -301,7 +272,7 @@ static void steps(uint32_t gpu, uint64_t busy_seconds)
 	mm_step("busy");
 	need(job_run(&sides[1]), "the job of the second GPU");
 	mm_step("other");
-	touch_all();
+	checker_touch(&checker);
 	mm_step("touched");
 	printf("fence %d\n", job_wait(syncobj));
 	need(job_run(&sides[0]), "the last job of the first GPU");
@@ -314,7 +285,7 @@ static void cells_check(void)
 	size_t i, w;
 
 	for (i = 0; i < nr_cells; i++) {
-		unsigned long bad = cells[i].added != added[i];
+		unsigned long bad = 0;
 
 		for (w = 0; w < WORDS; w++)
 			bad += (cells[i].own[0][w] != sides[0].jobs) +
@@ -351,7 +322,7 @@ int main(int argc, char **argv)
 	begin(strtoul(argv[argc - 1 - again], NULL, 10));
 	if (!strcmp(argv[1], "keep")) {
 		mm_step("ready");
-		touch_all();
+		checker_touch(&checker);
 	} else if (!strcmp(argv[1], "steps") && argc == 5) {
 		steps(strtoul(argv[2], NULL, 10) % NR_GPUS, strtoull(argv[3], NULL, 10));
 	} else {

@@ -22,12 +22,10 @@
  * busy: waits for SIGUSR1, runs a job, starts one that never looks at memory and takes MS
  * (a minute), waits for SIGUSR1, touches every page. Says how the job ended.
  *
- * Each page has a part for each: the GPU adds 1 to its numbers with each job,
- * one thread does locked adds, the other writes blocks by memcpy and by vector
- * stores, and reads them back, at once and the next time. Prints "ready" when the first job has run, and at the end what
- * was done. Exit code: 0 all right, 1 wrong data, 99 it could not run.
+ * Each page has a part for each: the GPU adds 1 to its numbers with each job, the
+ * threads are those of checker.h. Prints "ready" when the first job has run, and at
+ * the end what was done. Exit code: 0 all right, 1 wrong data, 99 it could not run.
  */
-#include <emmintrin.h>
 #include <err.h>
 #include <errno.h>
 #include <pthread.h>
@@ -42,6 +40,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checker.h"
 #include "gpu_cmd.h"
 #include "program.h"
 #include "xenuserptr.h"
@@ -51,18 +50,14 @@
 #define VA_DATA	0x001000000000ULL
 
 #define GPU_WORDS	256U	/* of 32 bit, at the start of the page */
-#define BLOCK		512U	/* octets, written by memcpy */
 #define TOLD_NS		60000000000LL
 
 /* One page of the object. */
 struct cell {
 	uint32_t gpu[GPU_WORDS];
-	_Atomic uint64_t added;
+	struct checker_cell checked;
 	_Atomic uint32_t word;		/* of a job that polls */
-	uint32_t pad[125];
-	_Alignas(16) uint8_t block[BLOCK];
-	uint8_t same[BLOCK];	/* never written again: filled at the start */
-	uint8_t rest[3 * BLOCK];
+	uint8_t rest[2028];
 };
 
 _Static_assert(sizeof(struct cell) == 4096, "a cell is a page");
@@ -79,41 +74,10 @@ struct job {
 
 static struct cell *cells;
 static size_t nr_cells;
-static uint64_t *added;		/* what each cell should say */
-static uint8_t *written;	/* what its block holds */
-static atomic_bool stop;
-static atomic_ulong wrong;
-static uint64_t adds, blocks;
+static struct checker checker;
+static unsigned long wrong;
 static bool alone;		/* the backend has gone */
 static uint64_t pause_ns = 2000000, busy_ns = 60000000000ULL;
-
-/* Leaves the page alone often enough that it can stay away for a while. */
-static void pause_some(uint64_t *random)
-{
-	const struct timespec time = { .tv_nsec = (long)(next_random(random) % pause_ns) };
-
-	nanosleep(&time, NULL);
-}
-
-static void *adder(void *context)
-{
-	uint64_t random = *(uint64_t *)context * 2 + 1;
-
-	while (!stop) {
-		size_t i = next_random(&random) % nr_cells;
-		uint64_t before = atomic_fetch_add(&cells[i].added, i + 1);
-
-		if (before != added[i]) {
-			printf("page %zu: %lu was added, the page said %lu\n", i,
-			       (unsigned long)added[i], (unsigned long)before);
-			wrong++;
-		}
-		added[i] += i + 1;
-		adds++;
-		pause_some(&random);
-	}
-	return NULL;
-}
 
 static bool all_octets(const uint8_t *octets, size_t nr, uint8_t value)
 {
@@ -123,71 +87,14 @@ static bool all_octets(const uint8_t *octets, size_t nr, uint8_t value)
 	return true;
 }
 
-/* Stores of 16 octets, through the cache and past it. */
-static void vector_fill(uint8_t *block, uint8_t value)
-{
-	__m128i vector = _mm_set1_epi8((char)value);
-	size_t i;
-
-	for (i = 0; i < BLOCK; i += 32) {
-		_mm_store_si128((__m128i *)(block + i), vector);
-		_mm_stream_si128((__m128i *)(block + i + 16), vector);
-	}
-	_mm_sfence();
-}
-
-static void block_write(uint8_t *block, uint8_t value)
-{
-	uint8_t pattern[BLOCK];
-
-	if (value & 1) {
-		vector_fill(block, value);
-		return;
-	}
-	memset(pattern, value, sizeof(pattern));
-	memcpy(block, pattern, sizeof(pattern));
-}
-
-/* What nobody but the copier writes. */
-static void block_check(size_t i)
-{
-	if (all_octets(cells[i].block, BLOCK, written[i]) &&
-	    all_octets(cells[i].same, BLOCK, (uint8_t)i))
-		return;
-	printf("page %zu: a block reads back wrong\n", i);
-	wrong++;
-}
-
-static void *copier(void *context)
-{
-	uint64_t random = *(uint64_t *)context * 4 + 3;
-
-	while (!stop) {
-		size_t i = next_random(&random) % nr_cells;
-
-		block_check(i);
-		written[i] = (uint8_t)next_random(&random);
-		block_write(cells[i].block, written[i]);
-		pause_some(&random);
-		block_check(i);
-		blocks++;
-	}
-	return NULL;
-}
-
 static void cells_make(size_t nr)
 {
-	size_t i;
-
 	nr_cells = nr;
 	cells = mmap(NULL, nr_cells * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	added = calloc(nr_cells, sizeof(*added));
-	written = calloc(nr_cells, sizeof(*written));
-	if (cells == MAP_FAILED || !added || !written)
+	if (cells == MAP_FAILED)
 		err(99, "memory");
-	for (i = 0; i < nr_cells; i++)
-		memset(cells[i].same, (uint8_t)i, BLOCK);
+	checker_add(&checker, &cells->checked, nr_cells);
 }
 
 static void job_make(struct job *job)
@@ -257,29 +164,22 @@ static void cells_check(uint64_t jobs)
 
 		for (w = 0; w < GPU_WORDS; w++)
 			wrong += cells[i].gpu[w] != (uint32_t)jobs;
-		wrong += cells[i].added != added[i];
-		wrong += !all_octets(cells[i].same, BLOCK, (uint8_t)i);
-		wrong += !all_octets(cells[i].block, BLOCK, written[i]);
 		wrong += !all_octets(cells[i].rest, sizeof(cells[i].rest), 0);
 		if (wrong != before)
-			printf("page %zu: GPU %u of %lu jobs, sum %lu of %lu\n", i,
-			       cells[i].gpu[0], (unsigned long)jobs,
-			       (unsigned long)cells[i].added, (unsigned long)added[i]);
+			printf("page %zu: GPU %u of %lu jobs\n", i, cells[i].gpu[0],
+			       (unsigned long)jobs);
 	}
+	wrong += checker_check(&checker);
 }
 
 static void all_at_once(struct job *job, uint64_t seed, double seconds)
 {
 	double end = now() + seconds;
-	pthread_t threads[2];
 
-	need(-pthread_create(&threads[0], NULL, adder, &seed), "pthread_create");
-	need(-pthread_create(&threads[1], NULL, copier, &seed), "pthread_create");
+	checker_start(&checker, seed, pause_ns);
 	while (now() < end)
 		job_run(job);
-	stop = true;
-	pthread_join(threads[0], NULL);
-	pthread_join(threads[1], NULL);
+	checker_stop(&checker);
 }
 
 /* SIGUSR1 is blocked from the start, so none is lost. */
@@ -295,20 +195,10 @@ static void usr1_wait(const char *why)
 	need(-sigwait(&usr1, &number), "sigwait");
 }
 
-static void touch_all(void)
-{
-	size_t i;
-
-	for (i = 0; i < nr_cells; i++) {
-		atomic_fetch_add(&cells[i].added, i + 1);
-		added[i] += i + 1;
-	}
-}
-
 static void hold(struct job *job)
 {
 	usr1_wait("ready");
-	touch_all();
+	checker_touch(&checker);
 	job_run(job);
 }
 
@@ -316,7 +206,7 @@ static void keep(void)
 {
 	usr1_wait("ready");
 	alone = true;
-	touch_all();
+	checker_touch(&checker);
 }
 
 /* The same memory in another address space, which knows nothing of the first. */
@@ -334,7 +224,7 @@ static void both(struct job *job)
 	job->count = second.count;
 	job_run(job);
 	usr1_wait("both");
-	touch_all();
+	checker_touch(&checker);
 	second.count = job->count;
 	job_run(&second);
 	job->count = second.count;
@@ -415,7 +305,7 @@ static void busy(struct job *job)
 	syncobj = cmd_start(job, &job->other, 0);
 	usr1_wait("busy");
 	start = now();
-	touch_all();
+	checker_touch(&checker);
 	printf("touched in %.0f ms\n", (now() - start) * 1000);
 	stale_print(job);
 	printf("fence %d\n", job_wait(job, syncobj));
@@ -466,7 +356,7 @@ int main(int argc, char **argv)
 	mode_run(&job, argv[1], seed);
 	cells_check(job.count);
 	printf("jobs %lu adds %lu blocks %lu wrong %lu\n", (unsigned long)job.count,
-	       (unsigned long)adds, (unsigned long)blocks, (unsigned long)wrong);
+	       (unsigned long)checker.adds, (unsigned long)checker.blocks, wrong);
 	if (!alone) {
 		need(xuptr_unregister(job.device, job.object), "xuptr_unregister");
 		need(xuptr_unregister(job.device, job.cmd_object), "xuptr_unregister");

@@ -5,48 +5,33 @@
  *
  * usage: migrate-pressure SECONDS SEED OBJECTS MIB
  *
- * Runs jobs on objects chosen by SEED, several in a row on each, while a thread
- * adds to numbers of pages chosen at random. Prints "ready" when each has been
- * used once; the last line is "wrong 0". Exit code: 0 all right, 1 wrong data,
- * 99 it could not run.
+ * Runs jobs on objects chosen by SEED, several in a row on each, while the threads of
+ * checker.h work on pages of all. Prints "ready" when each has been used once; the
+ * last line is "wrong 0". Exit code: 0 all right, 1 wrong data, 99 it could not run.
  */
 #include <err.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "checker.h"
 #include "mm.h"
 #include "program.h"
 
 #define MAX_OBJECTS	16
 #define JOBS_IN_A_ROW	4
-/* The last number of a page is the program's. */
-#define OWN_NUMBER	(MM_NUMBERS - 1)
+#define PAUSE_NS	80000000U
+/* Of a page; jobs change its first numbers. */
+#define CHECKED		2048U
 
 static struct mm mm[MAX_OBJECTS];
-static uint32_t *added[MAX_OBJECTS];
+static struct checker checker;
 static unsigned int nr_objects;
 static size_t pages;
-static atomic_bool stop;
 
-static void *adder(void *context)
+static struct checker_cell *cell(unsigned int i, size_t page)
 {
-	uint64_t random = *(uint64_t *)context * 2 + 1;
-
-	while (!stop) {
-		const struct timespec rest = { .tv_nsec = 20000000 };
-		unsigned int i = (unsigned int)(next_random(&random) % nr_objects);
-		size_t page = next_random(&random) % pages;
-		uint32_t *number = mm[i].memory + page * MM_NUMBERS + OWN_NUMBER;
-
-		atomic_fetch_add((_Atomic uint32_t *)number, (uint32_t)page + 1);
-		added[i][page] += (uint32_t)page + 1;
-		nanosleep(&rest, NULL);
-	}
-	return NULL;
+	return (struct checker_cell *)((char *)mm[i].memory + page * MM_PAGE + CHECKED);
 }
 
 static void object_make(unsigned int i)
@@ -56,22 +41,25 @@ static void object_make(unsigned int i)
 
 	for (page = 0; page < pages; page++)
 		mm_fill(memory + page * MM_NUMBERS, (uint32_t)page);
-	added[i] = calloc(pages, sizeof(*added[i]));
-	if (!added[i])
-		err(99, "memory");
 	mm_open(&mm[i], pages);
 	mm_register(&mm[i], memory, pages, 0);
+	for (page = 0; page < pages; page++)
+		memset(cell(i, page), 0, sizeof(struct checker_cell));
+	checker_add(&checker, cell(i, 0), pages);
 	mm_bind(&mm[i], MM_VA_DATA, 0);
 	mm_add(&mm[i]);
 }
 
-/* What the program added is taken away again: then the pattern must be there. */
+/* With the pattern where the checker's cells were all of it must be there. */
 static unsigned long object_check(unsigned int i)
 {
+	uint32_t pattern[MM_NUMBERS];
 	size_t page;
 
-	for (page = 0; page < pages; page++)
-		mm[i].memory[page * MM_NUMBERS + OWN_NUMBER] -= added[i][page];
+	for (page = 0; page < pages; page++) {
+		mm_fill(pattern, (uint32_t)page);
+		memcpy(cell(i, page), (char *)pattern + CHECKED, sizeof(struct checker_cell));
+	}
 	mm_check(&mm[i], 0, pages);
 	return mm[i].wrong;
 }
@@ -93,8 +81,7 @@ static unsigned long jobs_run(uint64_t seed, double seconds)
 
 int main(int argc, char **argv)
 {
-	unsigned long wrong = 0, jobs;
-	pthread_t thread;
+	unsigned long wrong, jobs;
 	unsigned int i;
 	uint64_t seed;
 
@@ -109,10 +96,10 @@ int main(int argc, char **argv)
 	for (i = 0; i < nr_objects; i++)
 		object_make(i);
 	puts("ready");
-	mm_need(-pthread_create(&thread, NULL, adder, &seed), "pthread_create");
+	checker_start(&checker, seed, PAUSE_NS);
 	jobs = jobs_run(seed, strtod(argv[1], NULL));
-	stop = true;
-	pthread_join(thread, NULL);
+	checker_stop(&checker);
+	wrong = checker_check(&checker);
 	for (i = 0; i < nr_objects; i++)
 		wrong += object_check(i);
 	for (i = 0; i < nr_objects; i++)

@@ -5,8 +5,8 @@
  *
  * usage: migrate-restart SECONDS SEED MIB
  *
- * Each job adds 1 to the numbers of each page, while a thread does locked adds
- * to numbers of its own. A job that a dying backend took along has been done in
+ * Each job adds 1 to the numbers of each page, while the threads of checker.h work
+ * on a part of their own. A job that a dying backend took along has been done in
  * part: of each number it is then asked that it was added to once or not at all,
  * and the program adds what is missing. Prints "ready" when the first job has run;
  * the last line is "wrong 0". Exit code: 0 all right, 1 wrong data, 99 it could not
@@ -14,8 +14,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,35 +22,29 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "checker.h"
 #include "gpu_cmd.h"
+#include "program.h"
 #include "xenuserptr.h"
 
 #define PAGE	((size_t)XUPTR_PAGE_SIZE)
 #define NUMBERS	(PAGE / sizeof(uint32_t))
-#define GPU_NUMBERS	(NUMBERS / 2)	/* of the page; the rest is the thread's */
+#define GPU_NUMBERS	(NUMBERS / 2)	/* of the page; then comes the checker's cell */
+#define PAUSE_NS	200000000U
 #define VA_CMD	0x000010000000ULL
 #define VA_DATA	0x001000000000ULL
 
 static uint32_t *memory;
 static size_t pages;
-static uint32_t *added;		/* by the thread, to each page */
+static struct checker checker;
 static uint32_t jobs;
 static unsigned long wrong, parted, connections;
-static atomic_bool stop;
 
 static struct xuptr_device *device;
 static uint32_t vm;
 static struct gpu_cmd cmd;
 static void *cmd_memory;
 static size_t cmd_octets;
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
 
 static void rest_ms(long ms)
 {
@@ -61,40 +53,17 @@ static void rest_ms(long ms)
 	nanosleep(&rest, NULL);
 }
 
-static _Atomic uint32_t *thread_number(size_t page)
-{
-	return (_Atomic uint32_t *)(memory + page * NUMBERS + GPU_NUMBERS);
-}
-
-static void *adder(void *context)
-{
-	uint64_t random = *(uint64_t *)context * 2 + 1;
-
-	while (!stop) {
-		size_t page;
-
-		random ^= random << 13;
-		random ^= random >> 7;
-		random ^= random << 17;
-		page = random % pages;
-		atomic_fetch_add(thread_number(page), (uint32_t)page + 1);
-		added[page] += (uint32_t)page + 1;
-		rest_ms(50);
-	}
-	return NULL;
-}
-
 static void memory_make(void)
 {
 	size_t i;
 
 	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	added = calloc(pages, sizeof(*added));
 	cmd_octets = (pages * 32 + PAGE) / PAGE * PAGE;
 	cmd_memory = aligned_alloc(PAGE, cmd_octets);
-	if (memory == MAP_FAILED || !added || !cmd_memory)
+	if (memory == MAP_FAILED || !cmd_memory)
 		err(99, "memory");
+	checker_add(&checker, memory + GPU_NUMBERS, pages);
 	memset(cmd_memory, 0, cmd_octets);
 	gpu_cmd_begin(&cmd, cmd_memory, cmd_octets);
 	for (i = 0; i < pages; i++)
@@ -193,7 +162,7 @@ static void all_check(void)
 	size_t page, i;
 
 	for (page = 0; page < pages; page++) {
-		unsigned long bad = atomic_load(thread_number(page)) != added[page];
+		unsigned long bad = 0;
 
 		for (i = 0; i < GPU_NUMBERS; i++)
 			bad += memory[page * NUMBERS + i] != jobs;
@@ -201,6 +170,7 @@ static void all_check(void)
 			printf("page %zu: %lu numbers are wrong\n", page, bad);
 		wrong += bad;
 	}
+	wrong += checker_check(&checker);
 }
 
 static void jobs_run(double end)
@@ -222,7 +192,6 @@ static void jobs_run(double end)
 
 int main(int argc, char **argv)
 {
-	pthread_t thread;
 	uint64_t seed;
 
 	if (argc < 4)
@@ -233,15 +202,13 @@ int main(int argc, char **argv)
 	if (!pages)
 		errx(99, "at least 1 MiB");
 	memory_make();
-	errno = pthread_create(&thread, NULL, adder, &seed);
-	if (errno)
-		err(99, "pthread_create");
+	checker_start(&checker, seed, PAUSE_NS);
 	jobs_run(now() + strtod(argv[1], NULL));
-	stop = true;
-	pthread_join(thread, NULL);
+	checker_stop(&checker);
 	xuptr_close(device);
 	all_check();
-	printf("seed %s: connections %lu jobs %u in part %lu wrong %lu\n", argv[2],
-	       connections, jobs, parted, wrong);
+	printf("seed %s: connections %lu jobs %u in part %lu adds %lu blocks %lu wrong %lu\n",
+	       argv[2], connections, jobs, parted, (unsigned long)checker.adds,
+	       (unsigned long)checker.blocks, wrong);
 	return wrong ? 1 : 0;
 }

@@ -79,10 +79,12 @@ $(BUILD)/bin/bench-va: tests/system/bench_va.c tests/system/program.h tests/syst
 	$(CC) -std=gnu11 -O2 -g $(WARN) -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $(filter %.c %.a,$^) $(DRM_LIBS)
 
+CHECKER := tests/system/checker.c tests/system/checker.h
+
 RIG_PROGRAMS += $(BUILD)/bin/migrate-guest
 CHECK_TARGETS += $(BUILD)/bin/migrate-guest
 
-$(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c tests/system/program.h tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+$(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c $(CHECKER) tests/system/program.h tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
 		-o $@ $(filter %.c %.a,$^) $(DRM_LIBS)
@@ -90,10 +92,10 @@ $(BUILD)/bin/migrate-guest: tests/system/migrate_guest.c tests/system/program.h 
 RIG_PROGRAMS += $(BUILD)/bin/migrate-restart
 CHECK_TARGETS += $(BUILD)/bin/migrate-restart
 
-$(BUILD)/bin/migrate-restart: tests/system/migrate_restart.c tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
+$(BUILD)/bin/migrate-restart: tests/system/migrate_restart.c $(CHECKER) tests/system/program.h tests/system/gpu_cmd.c $(BUILD)/lib/libxenuserptr.a
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARN) -pthread -Ifrontend/lib -Itests/softgpu -Itests/system \
-		-o $@ $^ $(DRM_LIBS)
+		-o $@ $(filter %.c %.a,$^) $(DRM_LIBS)
 
 RIG_PROGRAMS += $(BUILD)/bin/bench-vram
 CHECK_TARGETS += $(BUILD)/bin/bench-vram
@@ -117,8 +119,8 @@ endef
 $(eval $(call MM_PROGRAM,bench-touch,bench_touch.c))
 $(eval $(call MM_PROGRAM,migrate-memory,migrate_memory.c))
 $(eval $(call MM_PROGRAM,migrate-shared,migrate_shared.c))
-$(eval $(call MM_PROGRAM,migrate-pressure,migrate_pressure.c))
-$(eval $(call MM_PROGRAM,migrate-gpus,migrate_gpus.c))
+$(eval $(call MM_PROGRAM,migrate-pressure,migrate_pressure.c checker.c checker.h))
+$(eval $(call MM_PROGRAM,migrate-gpus,migrate_gpus.c checker.c checker.h))
 $(eval $(call MM_PROGRAM,migrate-binds,migrate_binds.c))
 $(eval $(call MM_PROGRAM,migrate-hints,migrate_hints.c))
 $(eval $(call MM_PROGRAM,migrate-hostile,migrate_hostile.c))

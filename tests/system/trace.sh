@@ -26,3 +26,21 @@ trace_counts() {
 	echo >"$TRACING/trace"
 	echo 1 >"$TRACING/buffer_size_kb"
 }
+
+# probes_on: count the hits of the daemon's static probes, of which one name may have several.
+probes_on() {
+	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
+	n=0
+	while read -r name offset; do
+		n=$((n + 1))
+		echo "p:probes/${name}__$n /rig/bin/userptrd:$offset" >>"$TRACING/uprobe_events"
+	done </rig/probes
+	echo 1 >"$TRACING/events/probes/enable"
+}
+
+# probe_counts: each probe with how often it was hit, then off.
+probe_counts() {
+	awk '{ sub("__.*", "", $2); hits[$2] += $3 } END { for (name in hits) print name, hits[name] }' "$TRACING/uprobe_profile"
+	echo 0 >"$TRACING/events/probes/enable"
+	echo >"$TRACING/uprobe_events"
+}
