@@ -48,6 +48,7 @@
 #endif
 #define MOVES	2		/* ways out */
 #define CRASHES	1
+#define RETURNS	1		/* ways home that nobody waits for */
 
 mtype = { HOME, REVOKING, STOPPING, UNBINDING, COPYING_OUT, BINDING_OUT,
 	  AWAY, STOPPING_HOME, UNBINDING_HOME, COPYING_HOME, RESTORING,
@@ -64,7 +65,7 @@ bool lost = false;
 bool want = false, asleep = false;
 bool stop_asked = false, kill_asked = false, running = true, job = true;
 bool word = false;		/* what a polling job waits for */
-byte moves = 0, crashes = 0, polls = 0;
+byte moves = 0, crashes = 0, polls = 0, returns = 0;
 bool copying = false;		/* home, by an engine that may not end it */
 
 inline write_home() { home_new = true; vram_new = false; changed = true }
@@ -136,11 +137,19 @@ inline turn_back() { clean = true }
 	:: true \
 	fi
 
+/*
+ * Every change of state names both, and run.sh compares these pairs with the table of
+ * the program (edges.c). What a new worker begins with is another column of it.
+ */
+#ifndef EDGES
+#define MOVE(from, to)		atomic { assert(st == from); st = to }
+#define RECOVER(from, to)	st == from -> st = to
 /* Enter a state: the record first, then what the state does. */
 #ifdef BUG_JOURNAL_LATE
-#define STEP(state, effect)	effect; MAY_DIE; st = state
+#define STEP(from, to, effect)	effect; MAY_DIE; MOVE(from, to)
 #else
-#define STEP(state, effect)	st = state; MAY_DIE; effect
+#define STEP(from, to, effect)	MOVE(from, to); MAY_DIE; effect
+#endif
 #endif
 
 active proctype Worker()
@@ -152,73 +161,81 @@ active proctype Worker()
 		moves++;
 		clean = true;
 #ifdef BUG_NO_REVOKE
-		st = REVOKING
+		MOVE(HOME, REVOKING)
 #else
-		STEP(REVOKING, atomic { writes = false; reads = SHARED })
+		STEP(HOME, REVOKING, atomic { writes = false; reads = SHARED })
 #endif
-	:: st == REVOKING && want -> STEP(RESTORING, restore())
-	:: st == REVOKING && !want -> STEP(STOPPING, stop_asked = true)
+	:: st == REVOKING && want -> STEP(REVOKING, RESTORING, restore())
+	:: st == REVOKING && !want -> STEP(REVOKING, STOPPING, stop_asked = true)
 	:: st == STOPPING && want ->
 		stop_asked = false;
-		STEP(RESTORING, restore())
-	:: st == STOPPING && !running -> STEP(UNBINDING, map = NOWHERE)
+		STEP(STOPPING, RESTORING, restore())
+	:: st == STOPPING && !running -> STEP(STOPPING, UNBINDING, map = NOWHERE)
 	:: st == STOPPING && !PREEMPT && running && job ->
 		/* It does not stop, and nobody needs it to. */
 		stop_asked = false;
-		STEP(RESTORING, restore())
+		STEP(STOPPING, RESTORING, restore())
 	:: st == UNBINDING && want ->
 		turn_back();
-		STEP(RESTORING, restore())
+		STEP(UNBINDING, RESTORING, restore())
 	:: st == UNBINDING && !want ->
-		st = COPYING_OUT;
+		MOVE(UNBINDING, COPYING_OUT);
 		atomic { source = home_new; changed = false };
 		MAY_DIE;
 		atomic { vram_new = source && !changed;
 			 assert(!changed || lost) }
-	:: st == COPYING_OUT && !want -> STEP(BINDING_OUT, map = VRAM)
+	:: st == COPYING_OUT && !want -> STEP(COPYING_OUT, BINDING_OUT, map = VRAM)
 	:: st == COPYING_OUT && want ->
 		turn_back();
-		STEP(RESTORING, restore())
+		STEP(COPYING_OUT, RESTORING, restore())
 	:: st == BINDING_OUT && want ->
 #ifdef BUG_LOST_WANT
 		want = false
 #else
-		STEP(UNBINDING_HOME, map = NOWHERE)
+		STEP(BINDING_OUT, UNBINDING_HOME, map = NOWHERE)
 #endif
 	:: st == BINDING_OUT && !want ->
 		/* The commit point. */
 		clean = SHARED;
-		STEP(AWAY, stop_asked = false)
+		STEP(BINDING_OUT, AWAY, stop_asked = false)
+	/* Nobody needs it at home: if the GPU does not stop, it stays. */
+	:: st == AWAY && !want && returns < RETURNS ->
+		returns++;
+		STEP(AWAY, STOPPING_HOME, stop_asked = true)
+#ifndef BUG_NO_STOP
+	:: st == STOPPING_HOME && !want && running && !kill_asked ->
+		STEP(STOPPING_HOME, AWAY, stop_asked = false)
+#endif
 	:: st == AWAY && want ->
 #ifdef BUG_LATE_TURN
 		clean = true;
 #endif
 #ifdef BUG_NO_STOP
-		st = STOPPING_HOME
+		MOVE(AWAY, STOPPING_HOME)
 #elif defined(BUG_RESTORE_FIRST)
 		restore();
-		STEP(STOPPING_HOME, stop_asked = true)
+		STEP(AWAY, STOPPING_HOME, stop_asked = true)
 #else
-		STEP(STOPPING_HOME, stop_asked = true)
+		STEP(AWAY, STOPPING_HOME, stop_asked = true)
 #endif
 #ifdef BUG_NO_STOP
-	:: st == STOPPING_HOME -> st = UNBINDING_HOME
+	:: st == STOPPING_HOME -> MOVE(STOPPING_HOME, UNBINDING_HOME)
 #elif defined(BUG_WAIT_JOB)
-	:: st == STOPPING_HOME && !job -> STEP(UNBINDING_HOME, map = NOWHERE)
+	:: st == STOPPING_HOME && !job -> STEP(STOPPING_HOME, UNBINDING_HOME, map = NOWHERE)
 #else
 	:: st == STOPPING_HOME && !running ->
-		STEP(UNBINDING_HOME, map = NOWHERE)
+		STEP(STOPPING_HOME, UNBINDING_HOME, map = NOWHERE)
 #endif
 #if !defined(BUG_NO_DEADLINE) && !defined(BUG_WAIT_JOB)
 	/* A GPU that can stop does so in time, so these are for others. */
 	:: st == STOPPING_HOME && !PREEMPT && running && !kill_asked ->
 		kill_asked = true
 	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
-		atomic { lost = !clean; st = LOSING }
+		atomic { lost = !clean; MOVE(STOPPING_HOME, LOSING) }
 #endif
-	:: st == UNBINDING_HOME && clean -> STEP(RESTORING, restore())
+	:: st == UNBINDING_HOME && clean -> STEP(UNBINDING_HOME, RESTORING, restore())
 	:: st == UNBINDING_HOME && !clean ->
-		st = COPYING_HOME;
+		MOVE(UNBINDING_HOME, COPYING_HOME);
 		atomic { source = vram_new; changed = false; copying = HANG };
 		MAY_DIE;
 		if
@@ -232,42 +249,47 @@ active proctype Worker()
 #ifdef BUG_LATE_COPY
 			home_new = source && !changed
 #else
-			atomic { lost = true; st = LOSING }
+			atomic { lost = true; MOVE(COPYING_HOME, LOSING) }
 #endif
 		fi
 	:: st == COPYING_HOME ->
 		clean = true;
-		STEP(RESTORING, restore())
+		STEP(COPYING_HOME, RESTORING, restore())
 	:: st == RESTORING ->
 #ifdef BUG_GO_ON_EARLY
 		stop_asked = false;
 #endif
-		STEP(BINDING_HOME, map = RAM)
+		STEP(RESTORING, BINDING_HOME, map = RAM)
 	:: st == BINDING_HOME ->
 		kill_asked = false;
-		STEP(HOME, stop_asked = false)
+		STEP(BINDING_HOME, HOME, stop_asked = false)
 	:: st == LOSING ->
 		/* A GPU that runs keeps its old copy; the guest was told. */
 		lost = true;
-		STEP(LOST, restore())
+		STEP(LOSING, LOST, restore())
 	od;
 
 recover:
 	atomic {
 		if
-		:: st == REVOKING || st == STOPPING -> st = RESTORING
-		:: st == UNBINDING || st == COPYING_OUT || st == BINDING_OUT ->
-			clean = true; st = STOPPING_HOME
+		:: RECOVER(REVOKING, RESTORING)
+		:: RECOVER(STOPPING, RESTORING)
+		:: RECOVER(UNBINDING, STOPPING_HOME); clean = true
+		:: RECOVER(COPYING_OUT, STOPPING_HOME); clean = true
+		:: RECOVER(BINDING_OUT, STOPPING_HOME); clean = true
+		:: RECOVER(UNBINDING_HOME, STOPPING_HOME)
 #ifdef BUG_RECOVER_HOME
-		:: st == COPYING_HOME -> clean = true; st = STOPPING_HOME
+		:: RECOVER(COPYING_HOME, STOPPING_HOME); clean = true
 #elif defined(BUG_LEFT_COPY)
-		:: st == COPYING_HOME -> st = STOPPING_HOME
+		:: RECOVER(COPYING_HOME, STOPPING_HOME)
 #else
 		/* The engine stops, or what it copies is given up. */
-		:: st == COPYING_HOME && copying -> lost = true; st = LOSING
-		:: st == COPYING_HOME -> copying = false; st = STOPPING_HOME
+		:: RECOVER(COPYING_HOME, STOPPING_HOME);
+			if
+			:: copying -> lost = true; MOVE(STOPPING_HOME, LOSING)
+			:: else
+			fi
 #endif
-		:: st == UNBINDING_HOME -> st = STOPPING_HOME
 		:: else
 		fi;
 		/* QUERY says who sleeps; all run that nobody holds. */
@@ -296,28 +318,28 @@ proctype Successor()
 
 	do
 	:: st == STOPPING_HOME && !running ->
-		st = UNBINDING_HOME; map = NOWHERE
+		MOVE(STOPPING_HOME, UNBINDING_HOME); map = NOWHERE
 	:: st == STOPPING_HOME && !PREEMPT && running && !kill_asked ->
 		kill_asked = true
 	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
-		atomic { lost = !clean; st = LOSING }
-	:: st == UNBINDING_HOME && clean -> st = RESTORING; restore()
+		atomic { lost = !clean; MOVE(STOPPING_HOME, LOSING) }
+	:: st == UNBINDING_HOME && clean -> MOVE(UNBINDING_HOME, RESTORING); restore()
 	:: st == UNBINDING_HOME && !clean ->
-		st = COPYING_HOME;
+		MOVE(UNBINDING_HOME, COPYING_HOME);
 		atomic { source = vram_new; changed = false };
 		atomic { home_new = source && !changed;
 			 assert(!changed || lost) };
 		clean = true;
-		st = RESTORING;
+		MOVE(COPYING_HOME, RESTORING);
 		restore()
-	:: st == RESTORING -> st = BINDING_HOME
+	:: st == RESTORING -> MOVE(RESTORING, BINDING_HOME)
 	:: st == BINDING_HOME ->
 		map = RAM;
 		kill_asked = false;
-		st = HOME;
+		MOVE(BINDING_HOME, HOME);
 		stop_asked = false
-	:: st == AWAY && want -> st = STOPPING_HOME; stop_asked = true
-	:: st == LOSING -> st = LOST;
+	:: st == AWAY && want -> MOVE(AWAY, STOPPING_HOME); stop_asked = true
+	:: st == LOSING -> MOVE(LOSING, LOST);
 		lost = true;
 		restore()
 	od

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Checks the Promela models: the right ones must hold, each variant with a
-# known bug must be caught. Usage: run.sh BUILD_DIRECTORY
+# known bug must be caught, and the one of migration has the states and edges of the
+# program's table. Usage: run.sh BUILD_DIRECTORY
 set -u
 
 for tool in spin gcc; do
@@ -44,6 +45,56 @@ check()
 	fi
 }
 
+# model_edges: what migrate.pml writes down as changes of state, without what only the
+# variants with a bug do.
+model_edges()
+{
+	gcc -E -P -x c -DEDGES '-DMOVE(a,b)=@ step a b @' '-DSTEP(a,b,c)=@ step a b @' \
+		'-DRECOVER(a,b)=@ recover a b @' "$here/migrate.pml" |
+		grep -oE '@ (step|recover) [A-Z_]+ [A-Z_]+ @' | sed 's/^@ \(.*\) @$/\1/' | sort -u
+}
+
+omitted() { grep -v '^#' "$here/migrate.omitted" | sort; }
+
+# agrees TABLE: its edges are those of the model and those that it omits, each in one place.
+agrees()
+{
+	diff <(sort -u "$1") <({ model_edges; omitted; } | sort)
+}
+
+table_make()
+{
+	gcc -std=gnu11 -Wall -Wextra -Werror -I"$here/../../backend/core" -I"$here/../../protocol" \
+		-o "$1/edges" "$here/edges.c" "$here/../../backend/core/chunk-table.c" &&
+		"$1/edges" >"$1/table"
+}
+
+table_check()
+{
+	local build=$build/edges
+
+	mkdir -p "$build"
+	if ! table_make "$build" || ! agrees "$build/table"; then
+		echo "check-model: fail: the table of the program (<) and migrate.pml (>) differ"
+		fail=1
+		return
+	fi
+	# Can it fail? Without each edge in turn.
+	sort -u "$build/table" | while read -r edge; do
+		grep -vx "$edge" "$build/table" >"$build/without"
+		! agrees "$build/without" >"$build/log" || echo "$edge"
+	done >"$build/unseen"
+	if [ -s "$build/unseen" ]; then
+		cat "$build/unseen"
+		echo "check-model: fail: nobody misses these"
+		fail=1
+		return
+	fi
+	echo "check-model: pass: migrate.pml is the table of the program ($(sort -u "$build/table" | wc -l) edges," \
+		"$(omitted | wc -l) omitted)"
+}
+
+table_check
 check ring safe holds "" ""
 check ring live holds -DLIVE "-a -f"
 check ring lying holds -DLYING=1 ""

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Prints which state of a chunk may follow on which, by the table of the program, in the
+ * words of migrate.pml: "step FROM TO", and "recover FROM TO" for what a new worker
+ * begins with. States that the model leaves out are walked through; DEVICE and SHARED
+ * are its AWAY.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "chunk.h"
+
+static bool is_left_out(uint32_t state)
+{
+	switch (state) {
+	case CHUNK_ALLOCATING:
+	case CHUNK_ARMING:
+	case CHUNK_DRAINING:
+	case CHUNK_DRAIN_WAIT:
+	case CHUNK_COPYING_CPU:
+	case CHUNK_LOST_UNBINDING:
+	case CHUNK_MAPPED:
+	case CHUNK_HOST:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *name_of(uint32_t state)
+{
+	if (state == CHUNK_DEVICE || state == CHUNK_SHARED)
+		return "AWAY";
+	return chunk_facts[state].name;
+}
+
+static void edge(const char *kind, uint32_t from, uint32_t to)
+{
+	const char *a = name_of(from), *b = name_of(to);
+
+	if (strcmp(a, b))
+		printf("%s %s %s\n", kind, a, b);
+}
+
+/* What follows on @from by way of @at. @seen: states that were walked through. */
+static void walk(uint32_t from, uint32_t at, bool *seen)
+{
+	uint32_t event;
+
+	seen[at] = true;
+	for (event = 0; event < CHUNK_NR_EVENTS; event++) {
+		const struct chunk_step *step = &chunk_steps[at][event];
+
+		if (step->action == CHUNK_REFUSE)
+			continue;
+		if (!is_left_out(step->next))
+			edge("step", from, step->next);
+		else if (!seen[step->next])
+			walk(from, step->next, seen);
+	}
+}
+
+int main(void)
+{
+	uint32_t state;
+
+	for (state = 0; state < CHUNK_NR_STATES; state++) {
+		bool seen[CHUNK_NR_STATES] = { false };
+
+		if (is_left_out(state))
+			continue;
+		walk(state, state, seen);
+		edge("recover", state, chunk_facts[state].recover);
+	}
+	return 0;
+}
