@@ -42,12 +42,12 @@ install-tools: $(BUILD)/bin/userptrctl
 	install -d $(DESTDIR)$(SBINDIR)
 	install -m 755 $< $(DESTDIR)$(SBINDIR)
 	$(call install_man,8,userptrctl userptrd)
+	$(call install_man,7,xen-userptr-tracing)
 
 install-backend: $(BUILD)/bin/userptrd install-tools
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(UDEVDIR)
 	install -m 755 $< $(DESTDIR)$(SBINDIR)
 	$(call install_man,4,xen_userptr_back)
-	$(call install_man,7,xen-userptr-tracing)
 	install -m 644 $(PACKAGING)/70-xen-userptr.rules $(DESTDIR)$(UDEVDIR)
 	sed 's|@SBINDIR@|$(SBINDIR)|' $(PACKAGING)/xen-userptrd.service.in \
 		>$(DESTDIR)$(UNITDIR)/xen-userptrd.service
