@@ -30,6 +30,7 @@ trace_counts() {
 # probes_on: count the hits of the daemon's static probes, of which one name may have several.
 probes_on() {
 	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
+	[ -e "$TRACING/uprobe_events" ] || skip "the kernel has no probes of programs"
 	n=0
 	while read -r name offset; do
 		n=$((n + 1))
