@@ -298,6 +298,7 @@ static void cells_check(void)
 			       cells[i].own[0][0], cells[i].own[1][0], cells[i].both[0]);
 		wrong += bad;
 	}
+	wrong += checker_check(&checker);
 }
 
 static void begin(size_t mib)
