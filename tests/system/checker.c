@@ -170,5 +170,7 @@ unsigned long checker_check(struct checker *checker)
 		       (unsigned long)checker->added[i]);
 		checker->wrong++;
 	}
+	printf("checked: adds %lu blocks %lu\n", (unsigned long)checker->adds,
+	       (unsigned long)checker->blocks);
 	return checker->wrong;
 }

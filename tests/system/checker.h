@@ -47,7 +47,10 @@ void checker_start(struct checker *checker, uint64_t seed, uint64_t pause_ns);
 void checker_stop(struct checker *checker);
 /* Add to each cell. Not while the threads run. */
 void checker_touch(struct checker *checker);
-/* Check all cells. Returns how much was wrong since the start. */
+/*
+ * Check all cells, and print what the threads did: a program that never asks does not say
+ * so. Returns how much was wrong since the start.
+ */
 unsigned long checker_check(struct checker *checker);
 
 #endif /* CHECKER_H */

@@ -355,8 +355,7 @@ int main(int argc, char **argv)
 	job_run(&job);
 	mode_run(&job, argv[1], seed);
 	cells_check(job.count);
-	printf("jobs %lu adds %lu blocks %lu wrong %lu\n", (unsigned long)job.count,
-	       (unsigned long)checker.adds, (unsigned long)checker.blocks, wrong);
+	printf("jobs %lu wrong %lu\n", (unsigned long)job.count, wrong);
 	if (!alone) {
 		need(xuptr_unregister(job.device, job.object), "xuptr_unregister");
 		need(xuptr_unregister(job.device, job.cmd_object), "xuptr_unregister");
