@@ -135,10 +135,11 @@ static void heap(size_t pages)
 	memset(ends, 0x5a, octets);
 	fill_all(memory + before, pages);
 	register_and_move(memory + before, pages);
+	use_at_last();
+	/* Now that all has gone out and come home. */
 	compare("the first part of a page", memory, ends, before);
 	compare("the last part of a page", memory + before + pages * MM_PAGE, ends,
 		MM_PAGE - before);
-	use_at_last();
 	free(ends);
 }
 
