@@ -27,21 +27,49 @@ trace_counts() {
 	echo 1 >"$TRACING/buffer_size_kb"
 }
 
-# probes_on: count the hits of the daemon's static probes, of which one name may have several.
-probes_on() {
+# needs_probes: the debug kernel has none of programs.
+needs_probes() {
 	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
 	[ -e "$TRACING/uprobe_events" ] || skip "the kernel has no probes of programs"
-	n=0
-	while read -r name offset; do
-		n=$((n + 1))
-		echo "p:probes/${name}__$n /rig/bin/userptrd:$offset" >>"$TRACING/uprobe_events"
-	done </rig/probes
-	echo 1 >"$TRACING/events/probes/enable"
 }
 
-# probe_counts: each probe with how often it was hit, then off.
-probe_counts() {
-	awk '{ sub("__.*", "", $2); hits[$2] += $3 } END { for (name in hits) print name, hits[name] }' "$TRACING/uprobe_profile"
+# probes_on: count the hits of the daemon's static probes, of which one name may have several
+# places, and take down their arguments.
+probes_on() {
+	echo 8192 >"$TRACING/buffer_size_kb"
+	echo >"$TRACING/trace"
+	n=0
+	while read -r name where; do
+		n=$((n + 1))
+		echo "p:probes/${name}__$n /rig/bin/userptrd:$where" >>"$TRACING/uprobe_events"
+	done </rig/probes
+	echo 1 >"$TRACING/events/probes/enable"
+	echo 1 >"$TRACING/tracing_on"
+}
+
+# probes_off: what was seen stays in files.
+probes_off() {
+	echo 0 >"$TRACING/tracing_on"
 	echo 0 >"$TRACING/events/probes/enable"
+	cp "$TRACING/trace" /tmp/probes.trace
+	cp "$TRACING/uprobe_profile" /tmp/probes.profile
 	echo >"$TRACING/uprobe_events"
+	echo >"$TRACING/trace"
+	echo 1 >"$TRACING/buffer_size_kb"
+}
+
+# probe_counts: each probe with how often it was hit, whatever room the trace had.
+probe_counts() {
+	awk '{ sub("__.*", "", $2); hits[$2] += $3 } END { for (name in hits) print name, hits[name] }' /tmp/probes.profile | sort
+}
+
+# probe_values NAME N [M=VALUE]: argument N of each hit, in order; with M, of those whose
+# argument M has that value.
+probe_values() {
+	sed -n "/ $1__[0-9]*: /{s/\$/ /;/ ${3:+arg$3 }/s/.* arg$2=\([-0-9]*\) .*/\1/p}" /tmp/probes.trace
+}
+
+# documented_probes: those of the manual.
+documented_probes() {
+	awk '/^\.SH/ { on = $0 == ".SH PROBES OF THE DAEMON" } on && head { print $2 } { head = $0 == ".TP" }' /rig/xen-userptr-tracing.7 | sort
 }
