@@ -15,6 +15,8 @@
  *   POLL=1	the job ends only when the guest has written
  *   SHARED=1	the GPU only reads; only the guest's writes are revoked
  *   HANG=1	a copy home may not end, and go on after it was given up
+ *   GONE=1	the contents are given up at some time, by somebody else
+ *   REFUSE=1	a page may not be given back at the first try
  *
  * Variants with a known bug, each of which must be caught (run.sh):
  *   BUG_NO_STOP	copies home while the GPU runs
@@ -30,6 +32,8 @@
  *   BUG_LOST_WANT	a want during the way out is forgotten
  *   BUG_LATE_COPY	takes a copy that ignores its end for a failed one
  *   BUG_LEFT_COPY	a new worker forgets the copy that the old one began
+ *   BUG_LOST_HELD	a GPU that was stopped for a chunk that is lost stays so
+ *   BUG_REFUSED	takes a page that was not given back for one that was
  */
 #ifndef PREEMPT
 #define PREEMPT 1
@@ -45,6 +49,12 @@
 #endif
 #ifndef HANG
 #define HANG 0
+#endif
+#ifndef GONE
+#define GONE 0
+#endif
+#ifndef REFUSE
+#define REFUSE 0
 #endif
 #define MOVES	2		/* ways out */
 #define CRASHES	1
@@ -67,6 +77,8 @@ bool stop_asked = false, kill_asked = false, running = true, job = true;
 bool word = false;		/* what a polling job waits for */
 byte moves = 0, crashes = 0, polls = 0, returns = 0;
 bool copying = false;		/* home, by an engine that may not end it */
+bool gone = false;		/* the worker is told so */
+bool refused = false, may_refuse = REFUSE;
 
 inline write_home() { home_new = true; vram_new = false; changed = true }
 inline write_vram() { vram_new = true; home_new = false; changed = true }
@@ -85,6 +97,15 @@ active proctype Guest()
 inline restore()
 {
 	atomic { reads = true; writes = true; want = false; asleep = false }
+}
+
+/* The hypervisor may refuse it: then the guest has to wait on. */
+inline give_back()
+{
+	if
+	:: restore()
+	:: atomic { may_refuse -> may_refuse = false; refused = true }
+	fi
 }
 
 inline gpu_access()
@@ -126,6 +147,14 @@ active proctype CopyEngine()
 	od
 }
 
+#if GONE
+/* The guest took the page back, or the module of the kernel gave it up. */
+active proctype Loss()
+{
+	atomic { lost = true; restore(); gone = true }
+}
+#endif
+
 /* Home frames are the newest: what else is there is of no use. */
 inline turn_back() { clean = true }
 
@@ -137,20 +166,39 @@ inline turn_back() { clean = true }
 	:: true \
 	fi
 
+/* Said once at each place: run.sh compares what was done with the program's table. */
+#define TOOK(kind, from, to) \
+	c_code { static char told; if (!told) { told = 1; \
+		 printf("took " #kind " " #from " " #to "\n"); } }
+
 /*
- * Every change of state names both, and run.sh compares these pairs with the table of
- * the program (edges.c). What a new worker begins with is another column of it.
+ * Every change of state names both, and is one of the table (edges.c). What a new worker
+ * begins with is another column of it.
  */
-#ifndef EDGES
-#define MOVE(from, to)		atomic { assert(st == from); st = to }
-#define RECOVER(from, to)	st == from -> st = to
+#define MOVE(from, to) \
+	atomic { assert(st == from); TOOK(step, from, to); st = to }
+#define RECOVER(from, to) \
+	st == from -> TOOK(recover, from, to); st = to
+
 /* Enter a state: the record first, then what the state does. */
 #ifdef BUG_JOURNAL_LATE
 #define STEP(from, to, effect)	effect; MAY_DIE; MOVE(from, to)
 #else
 #define STEP(from, to, effect)	MOVE(from, to); MAY_DIE; effect
 #endif
+
+/* It is lost: a GPU that may still reach its VRAM has to stop, another goes on. */
+inline tell()
+{
+	atomic {
+		kill_asked = false;
+#ifdef BUG_LOST_HELD
+		stop_asked = stop_asked || map == VRAM
+#else
+		stop_asked = (map == VRAM)
 #endif
+	}
+}
 
 active proctype Worker()
 {
@@ -165,19 +213,19 @@ active proctype Worker()
 #else
 		STEP(HOME, REVOKING, atomic { writes = false; reads = SHARED })
 #endif
-	:: st == REVOKING && want -> STEP(REVOKING, RESTORING, restore())
+	:: st == REVOKING && want -> STEP(REVOKING, RESTORING, give_back())
 	:: st == REVOKING && !want -> STEP(REVOKING, STOPPING, stop_asked = true)
 	:: st == STOPPING && want ->
 		stop_asked = false;
-		STEP(STOPPING, RESTORING, restore())
+		STEP(STOPPING, RESTORING, give_back())
 	:: st == STOPPING && !running -> STEP(STOPPING, UNBINDING, map = NOWHERE)
 	:: st == STOPPING && !PREEMPT && running && job ->
 		/* It does not stop, and nobody needs it to. */
 		stop_asked = false;
-		STEP(STOPPING, RESTORING, restore())
+		STEP(STOPPING, RESTORING, give_back())
 	:: st == UNBINDING && want ->
 		turn_back();
-		STEP(UNBINDING, RESTORING, restore())
+		STEP(UNBINDING, RESTORING, give_back())
 	:: st == UNBINDING && !want ->
 		MOVE(UNBINDING, COPYING_OUT);
 		atomic { source = home_new; changed = false };
@@ -187,7 +235,7 @@ active proctype Worker()
 	:: st == COPYING_OUT && !want -> STEP(COPYING_OUT, BINDING_OUT, map = VRAM)
 	:: st == COPYING_OUT && want ->
 		turn_back();
-		STEP(COPYING_OUT, RESTORING, restore())
+		STEP(COPYING_OUT, RESTORING, give_back())
 	:: st == BINDING_OUT && want ->
 #ifdef BUG_LOST_WANT
 		want = false
@@ -233,7 +281,7 @@ active proctype Worker()
 	:: st == STOPPING_HOME && DEAF && running && kill_asked ->
 		atomic { lost = !clean; MOVE(STOPPING_HOME, LOSING) }
 #endif
-	:: st == UNBINDING_HOME && clean -> STEP(UNBINDING_HOME, RESTORING, restore())
+	:: st == UNBINDING_HOME && clean -> STEP(UNBINDING_HOME, RESTORING, give_back())
 	:: st == UNBINDING_HOME && !clean ->
 		MOVE(UNBINDING_HOME, COPYING_HOME);
 		atomic { source = vram_new; changed = false; copying = HANG };
@@ -254,8 +302,13 @@ active proctype Worker()
 		fi
 	:: st == COPYING_HOME ->
 		clean = true;
-		STEP(COPYING_HOME, RESTORING, restore())
-	:: st == RESTORING ->
+		STEP(COPYING_HOME, RESTORING, give_back())
+	:: st == RESTORING && refused ->
+		refused = false;
+#ifndef BUG_REFUSED
+		atomic { lost = true; MOVE(RESTORING, LOSING) }
+#endif
+	:: st == RESTORING && !refused ->
 #ifdef BUG_GO_ON_EARLY
 		stop_asked = false;
 #endif
@@ -266,7 +319,25 @@ active proctype Worker()
 	:: st == LOSING ->
 		/* A GPU that runs keeps its old copy; the guest was told. */
 		lost = true;
-		STEP(LOSING, LOST, restore())
+		STEP(LOSING, LOST, restore());
+		tell()
+	:: st == LOST && map == VRAM && !running ->
+		map = NOWHERE;
+		MAY_DIE;
+		tell()
+	/* An op that is under way ends first. */
+	:: gone && st == HOME -> STEP(HOME, LOST, tell())
+	:: gone && st == REVOKING -> MOVE(REVOKING, LOSING)
+	:: gone && st == STOPPING -> MOVE(STOPPING, LOSING)
+	:: gone && st == UNBINDING -> MOVE(UNBINDING, LOSING)
+	:: gone && st == COPYING_OUT -> MOVE(COPYING_OUT, LOSING)
+	:: gone && st == BINDING_OUT -> MOVE(BINDING_OUT, LOSING)
+	:: gone && st == AWAY -> MOVE(AWAY, LOSING)
+	:: gone && st == STOPPING_HOME -> MOVE(STOPPING_HOME, LOSING)
+	:: gone && st == UNBINDING_HOME -> MOVE(UNBINDING_HOME, LOSING)
+	:: gone && st == COPYING_HOME -> MOVE(COPYING_HOME, LOSING)
+	:: gone && st == RESTORING -> STEP(RESTORING, LOST, tell())
+	:: gone && st == BINDING_HOME -> STEP(BINDING_HOME, LOST, tell())
 	od;
 
 recover:
@@ -286,8 +357,8 @@ recover:
 		/* The engine stops, or what it copies is given up. */
 		:: RECOVER(COPYING_HOME, STOPPING_HOME);
 			if
+			:: copying = false
 			:: copying -> lost = true; MOVE(STOPPING_HOME, LOSING)
-			:: else
 			fi
 #endif
 		:: else
@@ -299,6 +370,8 @@ recover:
 		stop_asked = stop_asked || st == BINDING_HOME ||
 			     (st == RESTORING && map == NOWHERE);
 #endif
+		/* ... or that may still reach the VRAM of a chunk that is lost. */
+		stop_asked = stop_asked || (st == LOST && map == VRAM);
 		want = want || asleep
 	};
 	if
@@ -341,7 +414,15 @@ proctype Successor()
 	:: st == AWAY && want -> MOVE(AWAY, STOPPING_HOME); stop_asked = true
 	:: st == LOSING -> MOVE(LOSING, LOST);
 		lost = true;
-		restore()
+		restore();
+		tell()
+	:: st == LOST && map == VRAM && !running -> map = NOWHERE; tell()
+	:: gone && st == HOME -> MOVE(HOME, LOST)
+	:: gone && st == AWAY -> MOVE(AWAY, LOSING)
+	:: gone && st == STOPPING_HOME -> MOVE(STOPPING_HOME, LOSING)
+	:: gone && st == UNBINDING_HOME -> MOVE(UNBINDING_HOME, LOSING)
+	:: gone && st == RESTORING -> MOVE(RESTORING, LOST); tell()
+	:: gone && st == BINDING_HOME -> MOVE(BINDING_HOME, LOST); tell()
 	od
 }
 
