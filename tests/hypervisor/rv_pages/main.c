@@ -12,9 +12,9 @@
  *   peek I           the first word of page I
  *   emulate I        the same, read by Xen's emulator (option hvm_fep)
  *   poke I VALUE     write it
- *   touch N          N times: wait until the first word of page 1 is the number of
- *                    the round, read page 0, and store the number in the second
- *                    word; prints the nanoseconds that reading took
+ *   touch N [MS]     N times: wait until the first word of page 1 is the number of
+ *                    the round, rest as long, read page 0, and store the number in the
+ *                    second word; prints the nanoseconds that reading took
  *   irqsoff I        add 1 to it with interrupts off; prints the microseconds
  *   walk I MS        use page I as a page table for this time; prints counts
  *   hypercall I      have Xen read and write an argument there; prints both results
@@ -203,7 +203,7 @@ static int await_word(const u64 *word, u64 value)
 	return 0;
 }
 
-static int do_touch(unsigned long n, unsigned long unused)
+static int do_touch(unsigned long n, unsigned long rest_ms)
 {
 	u64 *mail, *word, start, i;
 	int rc;
@@ -216,6 +216,8 @@ static int do_touch(unsigned long n, unsigned long unused)
 		rc = await_word(&mail[0], i);
 		if (rc)
 			return rc;
+		if (rest_ms)
+			usleep_range(rest_ms * 1000, rest_ms * 1000 + 100);
 		start = ktime_get_mono_fast_ns();
 		READ_ONCE(*word);
 		say("%llu ", ktime_get_mono_fast_ns() - start);
