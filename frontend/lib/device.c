@@ -94,7 +94,7 @@ int xuptr_fd(const struct xuptr_device *device)
 	return device->fd;
 }
 
-int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info)
+int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info, size_t size)
 {
 	struct drm_xen_userptr_info raw = { 0 };
 	int ret = xuptr_ioctl(device, DRM_IOCTL_XEN_USERPTR_INFO, &raw);
@@ -105,6 +105,8 @@ int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info)
 	/* A driver that does not tell has one. */
 	if (!raw.nr_gpus)
 		raw.nr_gpus = 1;
-	memcpy(info, &raw, sizeof(raw));
+	/* The program's struct may be older than this one, or newer. */
+	memset(info, 0, size);
+	memcpy(info, &raw, size < sizeof(raw) ? size : sizeof(raw));
 	return 0;
 }

@@ -135,11 +135,35 @@ static void info_counts_gpus(void **state)
 	struct xuptr_info info;
 
 	(void)state;
-	assert_int_equal(xuptr_get_info(&device, &info), 0);
+	assert_int_equal(xuptr_get_info(&device, &info, sizeof(info)), 0);
 	assert_int_equal(info.nr_gpus, 1);
 	fake.nr_gpus = 2;
-	assert_int_equal(xuptr_get_info(&device, &info), 0);
+	assert_int_equal(xuptr_get_info(&device, &info, sizeof(info)), 0);
 	assert_int_equal(info.nr_gpus, 2);
+}
+
+/* Programs that know fewer members, and more. */
+static void info_of_any_size(void **state)
+{
+	struct {
+		struct xuptr_info info;
+		uint64_t later;
+	} newer, older;
+	const size_t size = offsetof(struct xuptr_info, nr_gpus);
+
+	(void)state;
+	fake.nr_gpus = 2;
+	memset(&newer, 0xff, sizeof(newer));
+	assert_int_equal(xuptr_get_info(&device, &newer.info, sizeof(newer)), 0);
+	assert_int_equal(newer.info.nr_gpus, 2);
+	assert_int_equal(newer.later, 0);
+	memset(&older, 0xff, sizeof(older));
+	assert_int_equal(xuptr_get_info(&device, &older.info, size), 0);
+	assert_memory_equal(&older, &newer, size);
+	assert_int_equal(older.info.nr_gpus, UINT32_MAX);
+	fake.error = ENODEV;
+	assert_int_equal(xuptr_get_info(&device, &newer.info, sizeof(newer)), -ENODEV);
+	assert_int_equal(newer.info.nr_gpus, 2);
 }
 
 static void register_passes_ranges(void **state)
@@ -303,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(vm_create_passes_the_gpu, setup),
 		cmocka_unit_test_setup(info_counts_gpus, setup),
+		cmocka_unit_test_setup(info_of_any_size, setup),
 		cmocka_unit_test_setup(register_passes_ranges, setup),
 		cmocka_unit_test_setup(register_reports_the_range, setup),
 		cmocka_unit_test_setup(register_nothing, setup),

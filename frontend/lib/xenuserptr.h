@@ -90,8 +90,14 @@ void xuptr_close(struct xuptr_device *device);
  */
 int xuptr_fd(const struct xuptr_device *device);
 
-/** xuptr_get_info() - what the GPU and the limits are. Errors: -ENODEV */
-int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info);
+/**
+ * xuptr_get_info() - what the GPU and the limits are
+ * @size: sizeof(*info), by which the library knows what the program was built with
+ *
+ * Members are only ever added at the end. Those that the library or the driver does not
+ * know are 0, but for nr_gpus, which is at least 1. Errors: -ENODEV; then info is as it was.
+ */
+int xuptr_get_info(struct xuptr_device *device, struct xuptr_info *info, size_t size);
 
 /**
  * xuptr_vm_create() - make a GPU address space

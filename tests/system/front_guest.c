@@ -246,7 +246,7 @@ static int do_survive(uint64_t code)
 		return 1;
 	xuptr_unregister(device, object);
 	/* Until the backend offers a new connection, and then it works again. */
-	while (xuptr_get_info(device, &info) == -ENODEV)
+	while (xuptr_get_info(device, &info, sizeof(info)) == -ENODEV)
 		usleep(20000);
 	must("register", xuptr_register_one(device, memory, XUPTR_PAGE_SIZE, 0,
 					    &more));

@@ -78,7 +78,7 @@ static void gpu_open(struct gpu *gpu)
 	struct xuptr_info info;
 
 	need(xuptr_open(NULL, &gpu->device), "xuptr_open");
-	need(xuptr_get_info(gpu->device, &info), "xuptr_get_info");
+	need(xuptr_get_info(gpu->device, &info, sizeof(info)), "xuptr_get_info");
 	printf("gpu %s, %u-bit addresses, %u engines\n", info.gpu_name, info.va_bits,
 	       info.nr_engines);
 	need(xuptr_vm_create(gpu->device, &gpu->vm), "xuptr_vm_create");

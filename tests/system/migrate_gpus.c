@@ -141,7 +141,7 @@ static int connect_once(void)
 		device = NULL;
 		return ret;
 	}
-	ret = xuptr_get_info(device, &info);
+	ret = xuptr_get_info(device, &info, sizeof(info));
 	if (!ret && info.nr_gpus != NR_GPUS)
 		errx(99, "%u GPUs", info.nr_gpus);
 	if (!ret)
