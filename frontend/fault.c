@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * fault.c: failures on purpose, so that tests can walk every way back.
+ * fault.c: failures on purpose, so that tests can walk every way back. Only in
+ * modules that are built for tests (Kbuild).
  *
  * Root writes N to the parameter fail_nth, and the Nth call that can fail does.
  * It counts down to 0; a value that is left says that all calls of a run have

@@ -6,6 +6,10 @@
 #include <linux/types.h>
 
 /* True once, at the call that the parameter fail_nth names. Any context. */
+#ifdef XU_FAULT_INJECTION
 bool xu_fault(void);
+#else
+static inline bool xu_fault(void) { return false; }
+#endif
 
 #endif /* XEN_USERPTR_FAULT_H */

@@ -161,7 +161,11 @@ extern struct workqueue_struct *back_wq;
 extern struct workqueue_struct *back_want_wq;
 
 /* fault.c: true once, at the call that the parameter fail_nth names. */
+#ifdef BACK_FAULT_INJECTION
 bool back_fault(void);
+#else
+static inline bool back_fault(void) { return false; }
+#endif
 
 /* bind.c */
 struct back_binding *back_binding_new(void);

@@ -3,7 +3,8 @@
  * Failures on purpose, so that tests can walk every way back: root writes N to
  * the parameter fail_nth, and the Nth call that can fail does. It counts down
  * to 0; a value that is left says that all calls of a run have been tried.
- * Nothing fails unless asked to. No locks.
+ * Nothing fails unless asked to. No locks. Only in modules that are built for
+ * tests (Kbuild).
  */
 #include <linux/moduleparam.h>
 
