@@ -341,8 +341,7 @@ void xu_conn_violation(struct xu_conn *conn, const char *format, ...)
 	xu_conn_break(conn, -EIO);
 }
 
-static int conn_query_one(struct xu_conn *conn, u32 what,
-			  struct xen_userptrif_rsp *rsp)
+int xu_conn_query_one(struct xu_conn *conn, u32 what, struct xen_userptrif_rsp *rsp)
 {
 	struct xen_userptrif_req pkt = {
 		.operation = XENUSERPTR_OP_QUERY,
@@ -352,13 +351,19 @@ static int conn_query_one(struct xu_conn *conn, u32 what,
 	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT, NULL);
 }
 
-static bool device_sane(const struct xen_userptrif_rsp_device *untrusted_dev)
+static int device_check(struct xu_conn *conn,
+			const struct xen_userptrif_rsp_device *untrusted_dev)
 {
-	return untrusted_dev->va_start < untrusted_dev->va_end &&
-	       IS_ALIGNED(untrusted_dev->va_start | untrusted_dev->va_end,
-			  XENUSERPTR_PAGE_SIZE) &&
-	       untrusted_dev->nr_engines &&
-	       untrusted_dev->nr_engines <= XU_MAX_ENGINES;
+	u64 start = untrusted_dev->va_start, end = untrusted_dev->va_end;
+	u32 nr_engines = untrusted_dev->nr_engines;
+
+	if (start >= end || !IS_ALIGNED(start | end, XENUSERPTR_PAGE_SIZE))
+		xu_conn_violation(conn, "GPU addresses from 0x%llx to 0x%llx", start, end);
+	else if (!nr_engines || nr_engines > XU_MAX_ENGINES)
+		xu_conn_violation(conn, "a GPU with %u engines", nr_engines);
+	else
+		return 0;
+	return -EPROTO;
 }
 
 static void name_clean(char *name, const char *untrusted_name)
@@ -375,17 +380,17 @@ int xu_conn_query(struct xu_conn *conn)
 	struct xen_userptrif_rsp rsp;
 	int err;
 
-	err = conn_query_one(conn, XENUSERPTR_QUERY_DEVICE, &rsp);
+	err = xu_conn_query_one(conn, XENUSERPTR_QUERY_DEVICE, &rsp);
+	if (!err)
+		err = device_check(conn, &rsp.u.device);
 	if (err)
 		return err;
-	if (!device_sane(&rsp.u.device))
-		return -EPROTO;
 	conn->device = rsp.u.device;
-	err = conn_query_one(conn, XENUSERPTR_QUERY_NAME, &rsp);
+	err = xu_conn_query_one(conn, XENUSERPTR_QUERY_NAME, &rsp);
 	if (err)
 		return err;
 	name_clean(conn->name, rsp.u.name.name);
-	err = conn_query_one(conn, XENUSERPTR_QUERY_LIMITS, &rsp);
+	err = xu_conn_query_one(conn, XENUSERPTR_QUERY_LIMITS, &rsp);
 	if (err)
 		return err;
 	conn->limits = rsp.u.limits;

@@ -6,17 +6,6 @@
  */
 #include "xen_userptr.h"
 
-static int info_query(struct xu_conn *conn, u32 what,
-		      struct xen_userptrif_rsp *rsp)
-{
-	struct xen_userptrif_req pkt = {
-		.operation = XENUSERPTR_OP_QUERY,
-		.op.query.what = what,
-	};
-
-	return xu_ring_call(conn, &pkt, rsp, MAX_SCHEDULE_TIMEOUT, NULL);
-}
-
 static u64 info_features(u32 wire)
 {
 	BUILD_BUG_ON(DRM_XEN_USERPTR_FEATURE_READONLY !=
@@ -76,11 +65,11 @@ int xu_info_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 		return -ENODEV;
 	memset(info, 0, sizeof(*info));
 	info_fill_device(info, conn);
-	err = info_query(conn, XENUSERPTR_QUERY_LIMITS, &rsp);
+	err = xu_conn_query_one(conn, XENUSERPTR_QUERY_LIMITS, &rsp);
 	if (err)
 		goto put;
 	info_fill_limits(info, &rsp.u.limits);
-	err = info_query(conn, XENUSERPTR_QUERY_MEMORY, &rsp);
+	err = xu_conn_query_one(conn, XENUSERPTR_QUERY_MEMORY, &rsp);
 	if (err)
 		goto put;
 	info->vram_total = rsp.u.memory.vram_total;

@@ -154,8 +154,13 @@ void xu_conn_wait_closed(struct xu_conn *conn);
 /* The backend broke the protocol: say so and break the connection. */
 __printf(2, 3)
 void xu_conn_violation(struct xu_conn *conn, const char *format, ...);
-/* Ask the backend what it is; fills device, limits and name. May wait. */
+/*
+ * Ask the backend what it is; fills device, limits and name. May wait. An answer that makes
+ * no sense breaks the connection: -EPROTO.
+ */
 int xu_conn_query(struct xu_conn *conn);
+/* Ask it for one thing, XENUSERPTR_QUERY_*. May wait, killable. */
+int xu_conn_query_one(struct xu_conn *conn, u32 what, struct xen_userptrif_rsp *rsp);
 
 /* ------------------------------------------------------- object.c, pin.c */
 

@@ -97,10 +97,6 @@ void xu_xenbus_conn_start(struct xu_conn *conn)
 	if (READ_ONCE(conn->ready))
 		return;
 	err = xu_conn_query(conn);
-	if (err == -EPROTO) {
-		xu_conn_violation(conn, "an answer to QUERY without sense");
-		return;
-	}
 	mutex_lock(&xd->state_mutex);
 	if (!err && !xd->removed && !READ_ONCE(conn->broken)) {
 		if (!xd->registered)
