@@ -145,7 +145,7 @@ static void heap(size_t pages)
 
 /*
  * Registered a second time while it is away, with the device that was named if there was
- * one: it comes home for that.
+ * one: it comes home for that, "registered", until SIGUSR1.
  */
 static void again(size_t pages)
 {
@@ -157,7 +157,7 @@ static void again(size_t pages)
 	register_and_move(memory, pages);
 	mm_open(&second, pages);
 	mm_register(&second, memory, pages, 0);
-	puts("registered");
+	mm_step("registered");
 	use_at_last();
 	mm_close(&second);
 }
