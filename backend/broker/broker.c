@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
+#include <xen/xen.h>
 
 #include "number.h"
 
@@ -142,7 +143,7 @@ static int broker_scan_domain(struct broker *broker, const char *name)
 	char **names;
 	int ret, error;
 
-	if (number_parse(name, 0x7fef, &domid) ||
+	if (number_parse(name, DOMID_FIRST_RESERVED - 1, &domid) ||
 	    store_path(dir, broker->root, name))
 		return 0;
 	error = store_list(broker->xs, dir, &names, &nr);
@@ -302,7 +303,7 @@ static int broker_open_store(struct broker *broker)
 	}
 	/* A domain 0 without this node is still domain 0. */
 	text = xs_read(broker->xs, XBT_NULL, "domid", NULL);
-	ret = number_parse(text ? text : "0", 0x7fef, &domid);
+	ret = number_parse(text ? text : "0", DOMID_FIRST_RESERVED - 1, &domid);
 	free(text);
 	if (ret)
 		return ret;

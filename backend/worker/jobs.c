@@ -36,17 +36,6 @@ static void job_drop(struct job *job)
 	job->jobs->used--;
 }
 
-void jobs_fini(struct jobs *jobs)
-{
-	uint32_t i;
-
-	for (i = 0; jobs->slots && i < jobs->max_jobs; i++)
-		if (jobs->slots[i].source)
-			job_drop(&jobs->slots[i]);
-	free(jobs->slots);
-	jobs->slots = NULL;
-}
-
 int jobs_read_fence(int fence)
 {
 	struct sync_file_info info;

@@ -28,7 +28,6 @@ struct jobs {
 
 /** jobs_init() - the first three fields must be set; 0 or -ENOMEM */
 int jobs_init(struct jobs *jobs, uint32_t max_jobs);
-void jobs_fini(struct jobs *jobs);
 
 /**
  * jobs_add() - wait for the fence of a job
