@@ -4,10 +4,12 @@
  * its own, used in turn: together larger than VRAM, so that they take turns there.
  *
  * usage: migrate-pressure SECONDS SEED OBJECTS MIB
+ *        migrate-pressure in-order DIGITS OBJECTS MIB
  *
  * Runs jobs on objects chosen by SEED, several in a row on each, while the threads of
- * checker.h work on pages of all. Prints "ready" when each has been used once; the
- * last line is "wrong 0". Exit code: 0 all right, 1 wrong data, 99 it could not run.
+ * checker.h work on pages of all; or one at each SIGUSR1, on the object of the next digit,
+ * and nothing else. Prints "ready" when each has been used once; the last line is
+ * "wrong 0". Exit code: 0 all right, 1 wrong data, 99 it could not run.
  */
 #include <err.h>
 #include <stdio.h>
@@ -79,26 +81,45 @@ static unsigned long jobs_run(uint64_t seed, double seconds)
 	return jobs;
 }
 
+static unsigned long jobs_in_order(const char *digits)
+{
+	unsigned long jobs;
+
+	for (jobs = 0; digits[jobs]; jobs++) {
+		mm_step("ready");
+		mm_add(&mm[(unsigned int)(digits[jobs] - '0') % nr_objects]);
+	}
+	mm_step("ready");
+	return jobs;
+}
+
+static unsigned long jobs_and_threads(uint64_t seed, double seconds)
+{
+	unsigned long jobs;
+
+	puts("ready");
+	checker_start(&checker, seed, PAUSE_NS);
+	jobs = jobs_run(seed, seconds);
+	checker_stop(&checker);
+	return jobs;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long wrong, jobs;
 	unsigned int i;
-	uint64_t seed;
 
 	if (argc < 5)
 		errx(99, "usage: migrate-pressure SECONDS SEED OBJECTS MIB");
 	mm_steps_begin();
-	seed = strtoull(argv[2], NULL, 10) + 1;
 	nr_objects = (unsigned int)strtoul(argv[3], NULL, 10);
 	pages = strtoul(argv[4], NULL, 10) * 256;
 	if (!nr_objects || nr_objects > MAX_OBJECTS || !pages)
 		errx(99, "1 to %d objects of at least 1 MiB", MAX_OBJECTS);
 	for (i = 0; i < nr_objects; i++)
 		object_make(i);
-	puts("ready");
-	checker_start(&checker, seed, PAUSE_NS);
-	jobs = jobs_run(seed, strtod(argv[1], NULL));
-	checker_stop(&checker);
+	jobs = !strcmp(argv[1], "in-order") ? jobs_in_order(argv[2]) :
+	       jobs_and_threads(strtoull(argv[2], NULL, 10) + 1, strtod(argv[1], NULL));
 	wrong = checker_check(&checker);
 	for (i = 0; i < nr_objects; i++)
 		wrong += object_check(i);
