@@ -247,7 +247,7 @@ static void do_answer(struct world *w, struct source *src)
 
 static void do_wait(struct world *w, struct source *src)
 {
-	world_wait(w, source_below(src, 16) << source_below(src, 5));
+	world_wait_in_steps(w, source_below(src, 16) << source_below(src, 5));
 }
 
 static void do_gone(struct world *w, struct source *src)

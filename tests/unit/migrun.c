@@ -68,6 +68,19 @@ void world_wait(struct world *w, uint64_t ms)
 	must(world_event(w, (struct mig_event){ .type = MIG_EV_TIME }));
 }
 
+/* The engine is told whenever it wants to be, unless what is lost may be late. */
+void world_wait_in_steps(struct world *w, uint64_t ms)
+{
+	uint64_t end = w->now + ms, next;
+
+	do {
+		next = mig_next_time(w->mig);
+		next = next > w->now ? next : w->now + 1;
+		next = w->losses || next > end ? end : next;
+		world_wait(w, next - w->now);
+	} while (w->now < end);
+}
+
 static bool ask_one(struct world *w)
 {
 	unsigned int i;

@@ -140,6 +140,7 @@ void world_complete(struct world *w, unsigned int place, uint32_t status);
 void world_effect(struct world *w, unsigned int place);
 /* Time passes; TIME is given. */
 void world_wait(struct world *w, uint64_t ms);
+void world_wait_in_steps(struct world *w, uint64_t ms);
 /* All ops and stops end, asks are answered, time passes, until all rests. */
 void world_run(struct world *w);
 /* As far as it goes without time passing. */
