@@ -9,7 +9,7 @@ DAEMON_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D__XEN_TOOLS__ -pthread \
 	-DXU_VERSION='"$(VERSION)"' \
 	$(addprefix -I,$(DAEMON_DIRS)) -Ibackend/core -Iprotocol \
 	-Itests/softgpu $(DAEMON_DRM_CFLAGS)
-DAEMON_DRM_CFLAGS := $(shell pkg-config --cflags libdrm)
+DAEMON_DRM_CFLAGS = $(shell pkg-config --cflags libdrm)
 DAEMON_LIBS := -lxenstore -lxengnttab -lxenevtchn -ldrm -lsystemd -lseccomp \
 	-lcap-ng -ljson-c
 DAEMON_BIN := $(BUILD)/bin/userptrd

@@ -3,7 +3,7 @@
 # and run by tools/rig; here only what needs no kernel tree.
 
 SOFTGPU_DIR := tests/softgpu
-SOFTGPU_DRM_CFLAGS := $(shell pkg-config --cflags libdrm)
+SOFTGPU_DRM_CFLAGS = $(shell pkg-config --cflags libdrm)
 SOFTGPU_TEST_SRC := $(addprefix $(SOFTGPU_DIR)/, softgpu-test.c sgt.c \
 	test_cmd.c test_bind.c test_sync.c test_mem.c test_control.c \
 	test_userptr.c test_unplug.c)

@@ -40,7 +40,8 @@ static int detach_parse(struct ctl *ctl, struct ctl_device *device)
 	if (ret == -ENOENT)
 		return ctl_error(CTL_NO_ENTRY, "domain %u has no device %s",
 				 domid, number);
-	return ret ? ctl_error(CTL_FAILED, "%s", strerror(-ret)) : CTL_OK;
+	return ret ? ctl_error(CTL_FAILED, "cannot read the nodes of domain %u: %s",
+			       domid, strerror(-ret)) : CTL_OK;
 }
 
 static int detach_ask(struct ctl *ctl, const struct ctl_device *device)
@@ -126,6 +127,7 @@ int ctl_detach(struct ctl *ctl)
 		       ctl_error(CTL_TIMEOUT, "domain %u does not let go of "
 				 "device %u; --force takes it", device.domid,
 				 device.devid) :
-		       ctl_error(CTL_FAILED, "%s", strerror(-ret));
+		       ctl_error(CTL_FAILED, "cannot detach device %u of domain %u: %s",
+				 device.devid, device.domid, strerror(-ret));
 	return detach_remove(ctl, &device);
 }

@@ -74,7 +74,8 @@ static int top_look(struct ctl *ctl, struct top *top, double *when)
 	}
 	json_object_put(document);
 	top_end(top);
-	return error ? ctl_error(CTL_FAILED, "%s", strerror(-error)) : CTL_OK;
+	return error ? ctl_error(CTL_FAILED, "cannot read the devices: %s",
+				 strerror(-error)) : CTL_OK;
 }
 
 static int top_show(const struct ctl *ctl, const struct top *top)
