@@ -13,20 +13,14 @@
 
 #include "chunk.h"
 
-static bool is_left_out(uint32_t state)
-{
-	switch (state) {
-	case CHUNK_ALLOCATING:
-	case CHUNK_ARMING:
-	case CHUNK_DRAINING:
-	case CHUNK_DRAIN_WAIT:
-	case CHUNK_COPYING_CPU:
-	case CHUNK_LOST_UNBINDING:
-		return true;
-	default:
-		return false;
-	}
-}
+static const bool is_left_out[CHUNK_NR_STATES] = {
+	[CHUNK_ALLOCATING] = true,
+	[CHUNK_ARMING] = true,
+	[CHUNK_DRAINING] = true,
+	[CHUNK_DRAIN_WAIT] = true,
+	[CHUNK_COPYING_CPU] = true,
+	[CHUNK_LOST_UNBINDING] = true,
+};
 
 static const char *name_of(uint32_t state)
 {
@@ -55,7 +49,7 @@ static void walk(uint32_t from, uint32_t at, bool *seen)
 
 		if (step->action == CHUNK_REFUSE)
 			continue;
-		if (!is_left_out(step->next))
+		if (!is_left_out[step->next])
 			edge("step", from, step->next);
 		else if (!seen[step->next])
 			walk(from, step->next, seen);
@@ -69,7 +63,7 @@ int main(void)
 	for (state = 0; state < CHUNK_NR_STATES; state++) {
 		bool seen[CHUNK_NR_STATES] = { false };
 
-		if (!is_left_out(state))
+		if (!is_left_out[state])
 			walk(state, state, seen);
 	}
 	return 0;
