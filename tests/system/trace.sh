@@ -3,9 +3,11 @@
 # Tracepoints of one system, in dom0 or in a guest.
 TRACING=/sys/kernel/tracing
 
+trace_mount() { [ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"; }
+
 # trace_on SYSTEM: forget what was traced before, trace all of the system.
 trace_on() {
-	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
+	trace_mount
 	echo 8192 >"$TRACING/buffer_size_kb"
 	echo >"$TRACING/trace"
 	echo 1 >"$TRACING/events/$1/enable"
@@ -13,6 +15,13 @@ trace_on() {
 }
 
 trace_off() { echo 0 >"$TRACING/tracing_on"; }
+
+# trace_end SYSTEM: nothing more of it, and no memory for it.
+trace_end() {
+	echo 0 >"$TRACING/events/$1/enable"
+	echo >"$TRACING/trace"
+	echo 1 >"$TRACING/buffer_size_kb"
+}
 
 # trace_counts SYSTEM: each tracepoint with how often it was hit, then off.
 trace_counts() {
@@ -22,40 +31,33 @@ trace_counts() {
 		echo "$event $(grep -cx "$event" /tmp/trace.names)"
 	done
 	rm /tmp/trace.names
-	echo 0 >"$TRACING/events/$1/enable"
-	echo >"$TRACING/trace"
-	echo 1 >"$TRACING/buffer_size_kb"
+	trace_end "$1"
 }
 
 # needs_probes: the debug kernel has none of programs.
 needs_probes() {
-	[ -e "$TRACING/trace" ] || mount -t tracefs tracefs "$TRACING"
+	trace_mount
 	[ -e "$TRACING/uprobe_events" ] || skip "the kernel has no probes of programs"
 }
 
 # probes_on: count the hits of the daemon's static probes, of which one name may have several
 # places, and take down their arguments.
 probes_on() {
-	echo 8192 >"$TRACING/buffer_size_kb"
-	echo >"$TRACING/trace"
 	n=0
 	while read -r name where; do
 		n=$((n + 1))
 		echo "p:probes/${name}__$n /rig/bin/userptrd:$where" >>"$TRACING/uprobe_events"
 	done </rig/probes
-	echo 1 >"$TRACING/events/probes/enable"
-	echo 1 >"$TRACING/tracing_on"
+	trace_on probes
 }
 
 # probes_off: what was seen stays in files.
 probes_off() {
-	echo 0 >"$TRACING/tracing_on"
-	echo 0 >"$TRACING/events/probes/enable"
+	trace_off
 	cp "$TRACING/trace" /tmp/probes.trace
 	cp "$TRACING/uprobe_profile" /tmp/probes.profile
+	trace_end probes
 	echo >"$TRACING/uprobe_events"
-	echo >"$TRACING/trace"
-	echo 1 >"$TRACING/buffer_size_kb"
 }
 
 # probe_counts: each probe with how often it was hit, whatever room the trace had.
